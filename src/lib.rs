@@ -1,0 +1,4 @@
+//! deposit-watcher: streams ERC-20 `Transfer` logs, matches them against deposit sessions in Postgres and confirms them.
+
+pub mod domain;
+pub mod settings;

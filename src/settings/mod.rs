@@ -1,0 +1,182 @@
+//! What the operator decided: defaults ⊂ `networks.toml` ⊂ environment, read once, valid by type, secrets redacted.
+//!
+//! The only room that knows configuration files and environment variables. Not for rules: those read these values in
+//! their own rooms.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use url::Url;
+
+use crate::domain::{Address, BlockNumber, ChainId, EndpointKey, Finality, Secret, Slug, Token};
+
+/// Everything, validated.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `[database]`
+    pub database: Database,
+    /// `[http]`
+    pub http: Http,
+    /// `[admin]`
+    pub admin: Admin,
+    /// `[sessions]`
+    pub sessions: Sessions,
+    /// `[networks.*]`, in order of their slug; disabled ones included.
+    pub networks: Vec<Network>,
+}
+
+/// `[database]`
+#[derive(Debug, Clone)]
+pub struct Database {
+    /// `postgres://…`
+    pub url: Secret<Url>,
+    /// The pool's size, 2 to 1,000.
+    pub max_connections: u32,
+    /// How long a start waits for the database.
+    pub connect_timeout: Duration,
+    /// True where pgBouncer older than 1.21 pools transactions: no prepared statement is kept.
+    pub pgbouncer: bool,
+}
+
+/// `[http]`
+#[derive(Debug, Clone)]
+pub struct Http {
+    /// Where API and payment page listen.
+    pub listen: SocketAddr,
+    /// How the world reaches it.
+    pub public_url: Url,
+}
+
+/// `[admin]`
+#[derive(Debug, Clone)]
+pub struct Admin {
+    /// `/metrics`, `/livez`, `/readyz` of `watch` and `run`.
+    pub listen: SocketAddr,
+    /// The same of `api`.
+    pub api_listen: SocketAddr,
+}
+
+/// `[sessions]`
+#[derive(Debug, Clone)]
+pub struct Sessions {
+    /// How long a session opened by us lives.
+    pub expires_after: Duration,
+    /// How long after `expires_at` a transfer still counts.
+    pub expiry_grace: Duration,
+    /// How far ahead of a block's time the database's clock may be.
+    pub clock_skew: Duration,
+    /// How much longer a session lives once it is part-paid.
+    pub topup_time: Duration,
+    /// What happens when an amount is taken.
+    pub amount_clash: AmountClash,
+    /// How long an amount, and an address's exclusiveness, stays taken.
+    pub amount_reuse_after: Duration,
+    /// How long transfers to an address are kept after a session named it.
+    pub late_window: Duration,
+    /// Senders that never pay (treasury, sweeps).
+    pub own_addresses: Vec<Address>,
+}
+
+/// `sessions.amount_clash`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AmountClash {
+    /// The smallest free step above is taken.
+    Bump,
+    /// Every session on a shared address gets a random free tag.
+    Tag,
+    /// The session is refused.
+    Reject,
+    /// Ties are allowed; a person settles them.
+    Allow,
+}
+
+/// `[networks.SLUG]`
+#[derive(Debug, Clone)]
+pub struct Network {
+    /// Its key.
+    pub slug: Slug,
+    /// EIP-155 id that every endpoint must have.
+    pub chain_id: ChainId,
+    /// False: nothing of it is worked.
+    pub enabled: bool,
+    /// True: its sessions carry `livemode: false`.
+    pub testnet: bool,
+    /// When a block is deep enough.
+    pub finality: Finality,
+    /// How old a block must be besides.
+    pub min_age: Duration,
+    /// How often to look when nothing says so.
+    pub poll_interval: Duration,
+    /// The least time between two steps.
+    pub step_interval: Duration,
+    /// The least time between the two looks at a block.
+    pub second_look_delay: Duration,
+    /// The widest range ever asked for, in blocks.
+    pub max_block_range: u64,
+    /// The deepest reorganisation that is followed, in blocks; deeper ones halt the network.
+    pub reorg_window: u64,
+    /// How long a transfer keeps the time of the block it was first seen in.
+    pub reorg_grace: Duration,
+    /// How long a reorganisation that reverts a confirmed transfer must be seen, where no second endpoint can agree.
+    pub revert_after: Duration,
+    /// How far ahead of the database's clock a block's time may be.
+    pub max_clock_drift: Option<Duration>,
+    /// How far behind the network is still ready.
+    pub max_lag: Duration,
+    /// Where a network without a cursor starts.
+    pub start_block: Option<BlockNumber>,
+    /// How far back a network without a cursor looks for open sessions.
+    pub max_backfill: Duration,
+    /// How many operators must agree before anything is confirmed.
+    pub quorum: u32,
+    /// What the second look reads.
+    pub verify: Verify,
+    /// Whether a session may be paid in parts.
+    pub partial_payments: PartialPayments,
+    /// What happens to a transfer that several sessions tie for.
+    pub ambiguous: Ambiguous,
+    /// `[networks.SLUG.rpc.*]` in order of priority, then key.
+    pub endpoints: Vec<Endpoint>,
+    /// `[networks.SLUG.tokens.*]` in order of their key.
+    pub tokens: Vec<Token>,
+}
+
+/// `[networks.SLUG.rpc.KEY]`
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// Its key.
+    pub key: EndpointKey,
+    /// http, https, ws or wss; its path and query may hold a provider's key.
+    pub url: Secret<Url>,
+    /// Lower is asked first.
+    pub priority: u32,
+    /// Who runs it; by default the host's registrable domain, or the host where it has none.
+    pub operator: String,
+}
+
+/// `networks.SLUG.verify`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verify {
+    /// The second look compares logs.
+    Logs,
+    /// It also proves the blocks that pay.
+    Receipts,
+}
+
+/// `networks.SLUG.partial_payments`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PartialPayments {
+    /// Only where no other session shares the address.
+    Exclusive,
+    /// Never.
+    Never,
+}
+
+/// `networks.SLUG.ambiguous`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ambiguous {
+    /// Kept until as many equal transfers as tied sessions came, or a person decides.
+    Hold,
+    /// The oldest session takes it.
+    Oldest,
+}
