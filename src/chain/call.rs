@@ -191,7 +191,9 @@ pub(super) fn fault(error: TransportError, blocks: u64) -> Fault {
             Some(wire) => below(wire, blocks),
             None => Fault::Outage(kind.to_string()),
         },
-        other => Fault::Refused(other.to_string()),
+        TransportError::SerError(_) | TransportError::LocalUsageError(_) | TransportError::UnsupportedFeature(_) => {
+            Fault::Refused("was not asked: the question could not be written".to_owned())
+        }
     }
 }
 

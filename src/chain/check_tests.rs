@@ -1,5 +1,7 @@
 //! Answers that must be refused, each with the one thing that is wrong with it.
 
+#![allow(clippy::arithmetic_side_effects)]
+
 use alloy::primitives::{B256, Bytes, U256, address};
 
 use super::*;

@@ -1,5 +1,7 @@
 //! An endpoint's ups and downs on a clock that the test moves.
 
+#![allow(clippy::arithmetic_side_effects)]
+
 use super::*;
 use crate::domain::{BlockHash, BlockNumber, BlockRef, time_from_unix};
 

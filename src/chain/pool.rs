@@ -168,10 +168,9 @@ impl Pool {
             Some(Error::WrongChain { endpoint: endpoint.key().clone(), found, reason })
         };
         let wrongs: Vec<Error> = self.endpoints.iter().filter_map(wrong).collect();
-        if wrongs.len() == self.endpoints.len() {
-            if let Some(error) = wrongs.into_iter().next() {
-                return error;
-            }
+        let all_wrong = wrongs.len() == self.endpoints.len();
+        if let Some(error) = wrongs.into_iter().next().filter(|_| all_wrong) {
+            return error;
         }
         let now = Instant::now();
         let soonest = self.endpoints.iter().map(|endpoint| endpoint.change(|health, _| health.wait(now))).min();

@@ -143,6 +143,7 @@ fn grown(value: u64) -> u64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects)]
 mod tests {
     use super::*;
 
@@ -208,7 +209,7 @@ mod tests {
     fn an_unstated_limit_on_size_costs_few_refusals() {
         let mut range = Range::new(2_000);
         let requests = read(&mut range, 4_000, 250, |_, logs| (logs > 5_000).then(Limit::default));
-        assert!(requests <= 260, "{requests}");
+        assert!(requests <= 280, "{requests}");
     }
 
     #[test]

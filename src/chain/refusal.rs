@@ -33,6 +33,7 @@ const TABLE: &[Row] = &[
     (&["query returned more than"], Sort::Results),
     (&["query exceeds max results"], Sort::Results),
     (&["logs matched by query exceeds limit of"], Sort::Results),
+    (&["log response size exceeded"], Sort::Size),
     (&["exceeds limit of", "range"], Sort::Blocks),
     (&["requests with up to a", "block range"], Sort::Blocks),
     (&["eth_getlogs is limited to a"], Sort::Blocks),
@@ -44,7 +45,7 @@ const TABLE: &[Row] = &[
     (&["exceed max block range"], Sort::Blocks),
     (&["max block range"], Sort::Blocks),
     (&["max range"], Sort::Blocks),
-    (&["requested too many blocks", "maximum is set to"], Sort::Blocks),
+    (&["maximum is set to", "requested too many blocks"], Sort::Blocks),
     (&["ranges over", "blocks are not supported"], Sort::Blocks),
     (&["please limit the query to at most"], Sort::Blocks),
     (&["maximum allowed number of requested blocks"], Sort::Blocks),
@@ -134,13 +135,15 @@ pub(super) fn classify(code: i64, message: &str, blocks: u64) -> Fault {
     }
 }
 
-/// The first decimal number behind `anchor`; commas group its digits.
+/// The first decimal number behind `anchor`; commas group its digits, "2k" is 2,000.
 fn number_behind(text: &str, anchor: &str) -> Option<u64> {
     let rest = text.split_once(anchor)?.1;
     let start = rest.find(|c: char| c.is_ascii_digit())?;
     let digits = rest.get(start..)?;
     let end = digits.find(|c: char| !c.is_ascii_digit() && c != ',').unwrap_or(digits.len());
-    digits.get(..end)?.replace(',', "").parse().ok().filter(|number| *number > 0)
+    let number: u64 = digits.get(..end)?.replace(',', "").parse().ok()?;
+    let thousands = digits.get(end..)?.starts_with('k');
+    number.checked_mul(if thousands { 1_000 } else { 1 }).filter(|number| *number > 0)
 }
 
 /// How many blocks a text's `[0x…, 0x…]` spans.

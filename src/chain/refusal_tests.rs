@@ -1,5 +1,7 @@
 //! The providers' own words (FAULTS A2), each with what it must mean. Not for anything else.
 
+#![allow(clippy::wildcard_enum_match_arm)]
+
 use super::*;
 
 fn wide(blocks: Option<u64>, results: Option<u64>, suggested: Option<u64>) -> Limit {
@@ -28,6 +30,7 @@ fn every_wording_of_a_limit_is_one() {
         (-32614, "eth_getLogs is limited to a 10,000 range", wide(Some(10_000), None, None)),
         (-32614, "eth_getLogs is limited to a 5 range", wide(Some(5), None, None)),
         (-32600, "block range is too wide", wide(None, None, None)),
+        (-32600, "You can make eth_getLogs requests with up to a 2K block range", wide(Some(2_000), None, None)),
         (-32600, "query exceeds max results 20000", wide(None, Some(20_000), None)),
         (-32000, "maximum [from, to] blocks distance: 2000", wide(Some(2_000), None, None)),
         (-32000, "exceed maximum block range: 50000", wide(Some(50_000), None, None)),
