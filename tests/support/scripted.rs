@@ -12,15 +12,9 @@
 //! let pool = Pool::with_transports(&network, vec![(key, node.transport())]);
 //! ```
 
-#![allow(
-    dead_code,
-    missing_docs,
-    unreachable_pub,
-    unused_imports,
-    clippy::arithmetic_side_effects,
-    clippy::as_conversions,
-    clippy::wildcard_enum_match_arm
-)]
+#![allow(dead_code, missing_docs, unreachable_pub, unused_imports)]
+#![allow(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::wildcard_enum_match_arm)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 #[path = "scripted/answer.rs"]
 mod answer;
