@@ -214,7 +214,7 @@ impl Endpoint {
             key: self.key.clone(),
             operator: self.operator.clone(),
             priority: self.priority,
-            state: health.state(now),
+            state: health.state(),
             head: health.head,
             last_error: health.last_error(now),
             retry_in: Some(health.wait(now)).filter(|wait| !wait.is_zero()),
@@ -244,11 +244,11 @@ impl Endpoint {
     pub(super) fn change<T>(&self, act: impl FnOnce(&mut Health, Instant) -> T) -> T {
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        let before = health.state(now);
+        let before = health.state();
         let result = act(&mut health, now);
-        let after = health.state(now);
+        let after = health.state();
         if before != after {
-            self.observer.up(health.usable(now));
+            self.observer.up(matches!(after, EndpointState::Alive | EndpointState::Behind));
             let why = health.last_error(now).map(|(reason, _)| reason).unwrap_or_default();
             self.say(before, after, &why);
         }
