@@ -22,6 +22,8 @@ CREATE TABLE networks (
     head_seen_at   timestamptz,
     halted_at      timestamptz,
     halted_reason  text,
+    -- A person has looked and wants it to go on; the holder carries it out.
+    resume_requested_at timestamptz,
     -- Number of the newest lease: a condition of every move of the cursor.
     fence          bigint NOT NULL DEFAULT 0,
     CONSTRAINT networks_cursor_is_whole

@@ -27,8 +27,8 @@ CREATE TABLE deposit_sessions (
     updated_at         timestamptz NOT NULL DEFAULT now(),
     -- When it stopped waiting for money; null while it still does.
     closed_at          timestamptz,
-    -- True once a part payment has moved expires_at.
-    topped_up          boolean NOT NULL DEFAULT false,
+    -- How much of expires_at a part payment added; derived with the assignments.
+    topup_seconds      bigint NOT NULL DEFAULT 0,
     -- The cursor at which a reorganisation took its last transfer: it does not expire at once.
     lost_at_block      bigint,
     -- Why the watcher cannot use it, as examined with the configuration of this digest.
@@ -43,6 +43,7 @@ CREATE TABLE deposit_sessions (
     CONSTRAINT deposit_sessions_sums CHECK (0 <= confirmed_amount AND confirmed_amount <= received_amount)
 );
 CREATE INDEX deposit_sessions_destination ON deposit_sessions (to_address, network, token_address);
+CREATE INDEX deposit_sessions_expiry ON deposit_sessions (network, expires_at);
 CREATE INDEX deposit_sessions_expiring ON deposit_sessions (network, expires_at) WHERE closed_at IS NULL;
 CREATE INDEX deposit_sessions_unexamined ON deposit_sessions (id) WHERE examined_with IS NULL;
 CREATE INDEX deposit_sessions_unusable ON deposit_sessions (unusable) WHERE unusable IS NOT NULL AND closed_at IS NULL;
@@ -69,7 +70,7 @@ BEGIN
         NEW.updated_at := NEW.accepted_at;
         IF NEW.payment_status NOT IN ('CREATED', 'PENDING') OR NEW.received_amount <> 0 OR NEW.confirmed_amount <> 0
            OR num_nonnulls(NEW.tx_id, NEW.confirmed_at, NEW.closed_at, NEW.lost_at_block, NEW.unusable, NEW.examined_with, NEW.cancelled_at) > 0
-           OR NEW.topped_up THEN
+           OR NEW.topup_seconds <> 0 THEN
             RAISE EXCEPTION 'a new session is CREATED or PENDING, with nothing received and not cancelled'
                 USING ERRCODE = 'check_violation', CONSTRAINT = 'deposit_sessions_guard';
         END IF;

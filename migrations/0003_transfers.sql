@@ -14,6 +14,8 @@ CREATE TABLE transfers (
     amount        numeric NOT NULL,
     -- Of an orphaned row: the session it had.
     session_id    text REFERENCES deposit_sessions,
+    -- The session it had before a reorganisation moved or removed its block.
+    had_session   text,
     state         text NOT NULL CONSTRAINT transfers_state CHECK (state IN ('SEEN', 'CONFIRMED', 'ORPHANED')),
     reason        text CONSTRAINT transfers_reason CHECK (reason IN ('zero', 'self_transfer', 'internal', 'wrong_token',
         'wrong_network', 'invalid_session', 'early', 'cancelled', 'late', 'already_paid', 'ambiguous', 'dust', 'amount_mismatch')),
@@ -28,7 +30,6 @@ CREATE TABLE transfers (
     orphaned_at   timestamptz,
     PRIMARY KEY (network, block_hash, log_index),
     FOREIGN KEY (network, block_hash) REFERENCES blocks (network, hash),
-    -- While it is derived, `pending` rows have neither; at commit every canonical one has exactly one.
     CONSTRAINT transfers_confirmed_is_verified CHECK (state <> 'CONFIRMED' OR (verified AND confirmed_at IS NOT NULL)),
     CONSTRAINT transfers_one_owner CHECK (session_id IS NULL OR state = 'ORPHANED' OR reason IS NULL)
 );
