@@ -6,6 +6,8 @@
 mod admission;
 mod blocks;
 mod books;
+#![allow(clippy::as_conversions, reason = "the only way to tell query! of an array of nullable texts")]
+
 mod codec;
 mod lease;
 mod networks;
