@@ -80,7 +80,8 @@ table! {
     // Endpoints.
     RPC_REQUESTS_TOTAL: Counter<4> = "rpc_requests_total" Count [NETWORK, ENDPOINT, METHOD, RPC_OUTCOME]
         "Requests to endpoints; each call of a batch counts.";
-    RPC_REQUEST_DURATION_SECONDS: Histogram<3> = "rpc_request_duration_seconds" Seconds [NETWORK, ENDPOINT, METHOD] REQUEST
+    RPC_REQUEST_DURATION_SECONDS: Histogram<3> = "rpc_request_duration_seconds" Seconds
+        [NETWORK, ENDPOINT, METHOD] REQUEST
         "Time from sending a request to its whole answer or its failure.";
     RPC_ENDPOINT_UP: Gauge<2, bool> = "rpc_endpoint_up" Count [NETWORK, ENDPOINT]
         "1 while the endpoint is usable: it answers, on the right chain, with a head that moves.";
@@ -89,7 +90,7 @@ table! {
 
     // Money.
     TRANSFERS_TOTAL: Counter<3> = "transfers_total" Count [NETWORK, TOKEN, TRANSFER_OUTCOME]
-        "Logs of configured tokens: assigned to a session, kept without one, not to an address of ours, or no transfer.";
+        "Logs of configured tokens: paying a session, kept without one, to no address of ours, or no transfer at all.";
     UNMATCHED_TRANSFERS: Gauge<2> = "unmatched_transfers" Count [NETWORK, UNMATCHED_REASON]
         "Canonical transfers that belong to no session and that nobody has settled.";
     SESSIONS: Gauge<2> = "sessions" Count [NETWORK_OR_OTHER, STATUS]
