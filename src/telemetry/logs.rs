@@ -11,7 +11,7 @@ use tracing_subscriber::{Layer, fmt};
 /// How lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {
-    /// Coloured text.
+    /// Text, coloured unless `NO_COLOR` is set.
     Human,
     /// One object a line.
     Json,
@@ -44,7 +44,7 @@ where
     // Without this a line that cannot be written is reported by `eprintln!`, which panics when stderr is closed.
     let layer = fmt::layer().log_internal_errors(false).with_writer(writer);
     match format {
-        Format::Human => layer.with_ansi(true).boxed(),
+        Format::Human => layer.boxed(),
         Format::Json => layer.with_ansi(false).json().flatten_event(true).boxed(),
     }
 }

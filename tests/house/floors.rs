@@ -30,7 +30,8 @@ const TENANTS: [(&str, &[&str]); 15] = [
     ("metrics_exporter_prometheus", &["telemetry/"]),
     ("tracing_subscriber", &["telemetry/"]),
     ("config", &["settings/"]),
-    ("std::env", &["settings/", "cli/", "main.rs"]),
+    // The demo starts other people's programs, which need a PATH and a temporary directory.
+    ("std::env", &["settings/", "cli/", "demo/", "main.rs"]),
     ("anyhow", &["main.rs", "app/", "demo/", "cli/", "http/"]),
 ];
 
@@ -190,7 +191,7 @@ fn planted_breaches_are_found() {
         ("chain/pool.rs", "backoff::retry();", "chain/pool.rs:2: backoff lives in chain/retry.rs"),
         ("cli/api.rs", "use axum::Router;", "cli/api.rs:2: axum lives in http/"),
         ("http/mod.rs", "let c: reqwest::Client;", "http/mod.rs:2: reqwest lives in chain/, webhooks/, demo/"),
-        ("chain/mod.rs", "use std::{env, fs};", "chain/mod.rs:2: std::env lives in settings/, cli/, main.rs"),
+        ("chain/mod.rs", "use std::{env, fs};", "chain/mod.rs:2: std::env lives in settings/, cli/, demo/, main.rs"),
         ("store/utils.rs", "", "store/utils.rs: has a name that says nothing"),
         ("store/types/row.rs", "", "store/types/row.rs: has a name that says nothing"),
     ] {
