@@ -4,8 +4,9 @@
 //! their own rooms.
 //!
 //! [`load`] lays the sources over each other and reads them; what is wrong with them is told all at once
-//! ([`Problems`]). [`presets`] says what we recommend.
+//! ([`Problems`]). [`presets`] says what we recommend, [`Settings::digest`] whether two watchers agree about money.
 
+mod digest;
 mod endpoints;
 mod layers;
 mod networks;

@@ -1,6 +1,7 @@
 //! Configuration from the outside: texts and variables go in, settings or lines of faults come out. What one value may
 //! look like is tested beside its reader.
 
+mod digest;
 mod faults;
 mod layering;
 mod secrets;
