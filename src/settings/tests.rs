@@ -1,7 +1,8 @@
 //! Configuration from the outside: texts and variables go in, settings or lines of faults come out. What one value may
-//! look like is tested beside its reader.
+//! look like is tested beside its reader; the example file has its own tests in [`example`].
 
 mod digest;
+mod example;
 mod faults;
 mod layering;
 mod secrets;
