@@ -14,6 +14,9 @@ use crate::domain::Slug;
 /// `DEPOSIT_WATCHER_SERVICE_HOST` and more for a service of our name.
 const PREFIX: &str = "DEPOSIT_WATCHER__";
 
+/// The parts of the longest key, `networks.SLUG.rpc.KEY.url`.
+const DEEPEST: usize = 5;
+
 /// The values of one source by dotted key. Empty sections are values, too.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Layer(BTreeMap<String, Value>);
@@ -71,6 +74,11 @@ impl Layer {
 
     /// Takes one value by its dotted key, which must be whole: neither given twice nor a section of another.
     fn give(&mut self, key: &str, origin: &str, value: String, problems: &mut Problems) {
+        // Below, sections are taken apart by recursion.
+        if key.split('.').count() > DEEPEST {
+            problems.add(origin, shown(key), "has more parts than any key; remove it");
+            return;
+        }
         let within = |inner: &str, outer: &str| inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('.'));
         if let Some(part) = key.split('.').find(|part| Slug::parse(part).is_err()) {
             problems.add(origin, key, illegal(part));

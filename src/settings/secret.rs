@@ -56,6 +56,8 @@ fn content(path: &str) -> Result<String, String> {
 /// Reads an address on the net of one of `schemes`.
 pub(super) fn url(text: &str, schemes: &[&str]) -> Result<Url, String> {
     let cure = format!("write an address that begins with {}://", schemes.join("://, "));
-    let url = Url::parse(text).map_err(|error| format!("is no address on the net ({error}); {cure}"))?;
-    if schemes.contains(&url.scheme()) { Ok(url) } else { Err(format!("has another scheme; {cure}")) }
+    let encode = "special characters of a password as %XX";
+    let url = Url::parse(text).map_err(|error| format!("is no address on the net ({error}); {cure}, {encode}"))?;
+    let known = schemes.contains(&url.scheme()) && !url.cannot_be_a_base();
+    if known { Ok(url) } else { Err(format!("has another scheme; {cure}")) }
 }

@@ -53,6 +53,13 @@ fn it_works_as_it_is_and_dials_nobody_outside() {
 }
 
 #[test]
+fn it_is_read_where_no_file_is_named() {
+    // The package's root is the working directory of its tests.
+    let settings = super::load(&[], std::iter::empty(), &[]).unwrap();
+    assert_eq!(settings.digest(), load_texts(&[EXAMPLE], &[], &[]).unwrap().digest());
+}
+
+#[test]
 fn it_works_with_every_network_enabled() {
     let settings = load_texts(&[&EXAMPLE.replace("enabled = false", "enabled = true")], &[], &[]).unwrap();
     for network in settings.networks.iter().filter(|network| !network.testnet) {

@@ -104,7 +104,9 @@ fn each_fault_elsewhere() {
         (
             "https://rpc.example.com/key",
             "x",
-            format!("{rpc}.url: is no address on the net (relative URL without a base); {url}"),
+            format!(
+                "{rpc}.url: is no address on the net (relative URL without a base); {url}, special characters of a password as %XX"
+            ),
         ),
         ("\"https://rpc.example.com/key\"", "[1]", format!("{rpc}.url: is a list; write a single value")),
         (

@@ -100,6 +100,7 @@ fn variables_that_clash_or_cannot_be_keys_are_faults() {
         ("DEPOSIT_WATCHER__ADMIN", "x"),
         ("DEPOSIT_WATCHER__ADMIN__LISTEN", "127.0.0.1:3"),
         ("DEPOSIT_WATCHER__", "x"),
+        ("DEPOSIT_WATCHER__A__B__C__D__E__F", "x"),
         ("DEPOSIT_WATCHER__HTTP__PUBLIC-URL", "x"),
     ];
     assert_eq!(
@@ -107,6 +108,7 @@ fn variables_that_clash_or_cannot_be_keys_are_faults() {
         [
             "DEPOSIT_WATCHER__: has the part \"\" that no key can have; use a-z, 0-9 and single underscores",
             "DEPOSIT_WATCHER__ADMIN__LISTEN: admin.listen: clashes with `admin` of DEPOSIT_WATCHER__ADMIN; remove one of them",
+            "DEPOSIT_WATCHER__A__B__C__D__E__F: \"a.b.c.d.e.f\": has more parts than any key; remove it",
             "DEPOSIT_WATCHER__HTTP__PUBLIC-URL: http.public-url: has the part \"public-url\" that no key can have; \
              use a-z, 0-9 and single underscores",
             "DEPOSIT_WATCHER__HTTP__listen: http.listen: clashes with `http.listen` of DEPOSIT_WATCHER__HTTP__LISTEN; \
