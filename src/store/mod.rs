@@ -3,11 +3,11 @@
 //!
 //! A write of the watcher goes through a [`Unit`]: one transaction that is committed whole, by its fence, or not at all.
 
+#![allow(clippy::as_conversions, reason = "the only way to tell query! of an array of nullable texts")]
+
 mod admission;
 mod blocks;
 mod books;
-#![allow(clippy::as_conversions, reason = "the only way to tell query! of an array of nullable texts")]
-
 mod codec;
 mod lease;
 mod networks;

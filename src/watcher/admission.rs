@@ -1,6 +1,6 @@
 //! From a row that anybody may have written to a session that can be matched, or why it cannot. Pure.
 
-use crate::domain::{Address, AddressError, AmountError, Session, Token, Unusable, Units, parse_address};
+use crate::domain::{Address, AddressError, AmountError, Session, Token, Units, Unusable, parse_address};
 use crate::settings::Network;
 use crate::store::{SessionRow, UnexaminedRow};
 

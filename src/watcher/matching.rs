@@ -284,7 +284,9 @@ impl<'a> Run<'a> {
             .held
             .iter()
             .copied()
-            .filter(|&held| self.ties_for(held, tied) && self.group.transfers.get(held).is_some_and(|e| senders.insert(e.from)))
+            .filter(|&held| {
+                self.ties_for(held, tied) && self.group.transfers.get(held).is_some_and(|e| senders.insert(e.from))
+            })
             .take(tied.len())
             .collect();
         let entries: Vec<&Entry> = equals.iter().filter_map(|&held| self.group.transfers.get(held)).collect();
@@ -339,12 +341,18 @@ impl<'a> Run<'a> {
 
     /// Rule 4: why nobody takes it. A session of just this amount explains it better than others.
     fn reason(&self, open: &[usize], entry: &Entry) -> Unmatched {
-        let why = |sessions: &mut dyn Iterator<Item = usize>| sessions.filter_map(|session| self.closed(session, entry)).min();
+        let why = |sessions: &mut dyn Iterator<Item = usize>| {
+            sessions.filter_map(|session| self.closed(session, entry)).min()
+        };
         let meant = |&session: &usize| self.session(session).is_some_and(|s| s.amount == entry.units);
         if let Some(closed) = why(&mut self.sessions().filter(meant)) {
             return closed.into();
         }
-        if open.is_empty() { why(&mut self.sessions()).map_or(Unmatched::Late, Unmatched::from) } else { Unmatched::AmountMismatch }
+        if open.is_empty() {
+            why(&mut self.sessions()).map_or(Unmatched::Late, Unmatched::from)
+        } else {
+            Unmatched::AmountMismatch
+        }
     }
 
     /// Why a session takes no such transfer, if it does not.

@@ -56,7 +56,9 @@ mod tests {
 
     #[test]
     fn without_money_only_the_past_tells() {
-        for (before, now) in [(Created, Created), (Expired, Expired), (Pending, Pending), (Confirmed, Pending), (Underpaid, Pending)] {
+        for (before, now) in
+            [(Created, Created), (Expired, Expired), (Pending, Pending), (Confirmed, Pending), (Underpaid, Pending)]
+        {
             assert_eq!(at(0, 0, 0, before), now);
         }
     }
