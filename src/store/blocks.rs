@@ -139,4 +139,17 @@ impl Unit {
         .await?;
         Ok(gone.rows_affected())
     }
+
+    /// Takes single blocks off the chain that only an invented log spoke of.
+    pub async fn orphan_blocks(&mut self, slug: &Slug, hashes: &[BlockHash]) -> Result<(), Error> {
+        let hashes: Vec<String> = hashes.iter().copied().map(codec::hash_text).collect();
+        sqlx::query!(
+            "UPDATE blocks SET canonical = false, orphaned_at = now() WHERE network = $1 AND canonical AND hash = ANY($2)",
+            slug.as_str(),
+            &hashes,
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
 }
