@@ -6,12 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::matching::{self, Entry, Group, Named, Neighbour, Standing, Verdict};
 use super::outcome::{self, Sums};
 use super::{Effects, Rules, admission, span};
-use crate::domain::{
-    Assignment, BlockNumber, Session, SessionId, SessionStatus, Time, Token, Units, Unmatched,
-};
+use crate::domain::{Assignment, BlockNumber, Session, SessionId, SessionStatus, Time, Token, Units, Unmatched};
 use crate::settings::Network;
 use crate::store::{
-    self, Destination, GroupRow, SessionRow, SessionWrite, StoredTransfer, Transition, TransferVerdict, Unit,
+    self, Destination, GroupRow, SessionRow, SessionWrite, StoredTransfer, TransferVerdict, Transition, Unit,
 };
 
 /// What a derivation needs besides the rows.
@@ -153,7 +151,8 @@ impl<'a> Place<'a> {
             let paid = self.paid(session, &derived);
             let write = self.judge(setting, session, row, &paid);
             if differs(&write, row) {
-                effects.session(Transition { id: row.id.clone(), from: row.status, to: write.status }, self.group.token);
+                effects
+                    .session(Transition { id: row.id.clone(), from: row.status, to: write.status }, self.group.token);
                 let rest = session.amount.saturating_sub(sum(paid.iter().map(|p| p.units)));
                 if !write.closed && write.received != "0" && !rest.is_zero() {
                     due.push((row.id.clone(), rest.to_decimal(self.group.token.decimals)));
@@ -164,7 +163,13 @@ impl<'a> Place<'a> {
     }
 
     /// Remembers a verdict that differs from what is stored.
-    fn note(&self, setting: Setting<'_>, verdict: &Verdict, verdicts: &mut Vec<TransferVerdict>, effects: &mut Effects) {
+    fn note(
+        &self,
+        setting: Setting<'_>,
+        verdict: &Verdict,
+        verdicts: &mut Vec<TransferVerdict>,
+        effects: &mut Effects,
+    ) {
         let Some(stored) = self.stored.iter().find(|stored| stored.id == verdict.id) else { return };
         let same = match &verdict.assignment {
             Assignment::Session(id) => stored.session.as_ref() == Some(id),
@@ -184,10 +189,13 @@ impl<'a> Place<'a> {
 
     /// The canonical transfers of a session: first those that stand, then the derived ones, each in chain order.
     fn paid(&self, session: &Session, derived: &[Verdict]) -> Vec<Paid<'a>> {
-        let stands = self.group.transfers.iter().zip(&self.stored).filter_map(|(entry, stored)| match &entry.standing {
-            Standing::Pays(id) if *id == session.id => Some(Paid { stored, units: entry.units, confirmed: entry.confirmed }),
-            Standing::Pays(_) | Standing::Open | Standing::Settled => None,
-        });
+        let stands =
+            self.group.transfers.iter().zip(&self.stored).filter_map(|(entry, stored)| match &entry.standing {
+                Standing::Pays(id) if *id == session.id => {
+                    Some(Paid { stored, units: entry.units, confirmed: entry.confirmed })
+                }
+                Standing::Pays(_) | Standing::Open | Standing::Settled => None,
+            });
         let by_rule = derived.iter().filter_map(|verdict| match &verdict.assignment {
             Assignment::Session(id) if *id == session.id => {
                 let stored = self.stored.iter().find(|stored| stored.id == verdict.id)?;
@@ -208,7 +216,8 @@ impl<'a> Place<'a> {
         };
         let status = outcome::status(session.amount, token.tolerance_for(session.amount), sums, row.status);
         let part_paid = matching::is_topped_up(session, token, paid.iter().map(|p| p.units));
-        let topup = if part_paid { setting.rules.topup_time.to_std().unwrap_or_default() } else { std::time::Duration::ZERO };
+        let topup =
+            if part_paid { setting.rules.topup_time.to_std().unwrap_or_default() } else { std::time::Duration::ZERO };
         let newest = paid.iter().max_by_key(|p| (p.stored.number, p.stored.id.log_index));
         let closed = match status {
             SessionStatus::Confirmed | SessionStatus::Overpaid | SessionStatus::Expired => true,

@@ -37,7 +37,14 @@ impl Effects {
         self.transitions.extend(changed.map(|transition| (transition, None)));
     }
 
-    pub(super) fn verdict(&mut self, now: Time, token: &Token, stored: &StoredTransfer, verdict: &Verdict, fresh: bool) {
+    pub(super) fn verdict(
+        &mut self,
+        now: Time,
+        token: &Token,
+        stored: &StoredTransfer,
+        verdict: &Verdict,
+        fresh: bool,
+    ) {
         let pays = match verdict.assignment {
             Assignment::Session(_) => true,
             Assignment::None(_) => false,
@@ -89,10 +96,19 @@ impl Effects {
         t::SECOND_LOOK_CORRECTIONS_TOTAL.add(&[network, "missed"], self.missed);
         t::SECOND_LOOK_CORRECTIONS_TOTAL.add(&[network, "invented"], self.invented);
         if self.reverted > 0 {
-            tracing::error!(network, transfers = self.reverted, "confirmed transfers left the chain: sessions reverted");
+            tracing::error!(
+                network,
+                transfers = self.reverted,
+                "confirmed transfers left the chain: sessions reverted"
+            );
         }
         if self.missed > 0 || self.invented > 0 {
-            tracing::error!(network, missed = self.missed, invented = self.invented, "the second look corrected the first");
+            tracing::error!(
+                network,
+                missed = self.missed,
+                invented = self.invented,
+                "the second look corrected the first"
+            );
         }
         for (transition, token) in self.transitions {
             tell_transition(network, &transition, token.as_ref());
