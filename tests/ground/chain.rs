@@ -94,8 +94,8 @@ async fn a_reorganisation_drops_what_is_not_mined_again() {
     let (_anvil, evm, payer, shop) = world(&[]).await;
     let token = evm.deploy(payer, Contract::Plain6).await.unwrap();
     evm.pay(payer, token, &Call::Mint(payer, units(1_000))).await.unwrap();
-    let hash = evm.send(payer, token, &Call::Transfer(shop, units(7))).await.unwrap();
-    let (first, raw) = (evm.receipt(hash).await.unwrap().unwrap(), evm.raw(hash).await.unwrap());
+    let first = evm.pay(payer, token, &Call::Transfer(shop, units(7))).await.unwrap();
+    let (hash, raw) = (first.hash, evm.raw(first.hash).await.unwrap());
     evm.mine(2).await.unwrap();
     let head = evm.head().await.unwrap();
 
