@@ -8,9 +8,10 @@ help: ## this list
 
 tools: $(TOOLS) ## fetch the pinned anvil, PostgreSQL and solc from the npm registry
 
-# No install script runs: what they would do is done where the tools are used (src/demo/tools.rs).
+# No install script runs: what they would do is done where the tools are used (src/demo/tools.rs). Not `--prefix`: npm
+# then looks for its global npmrc, with the machine's proxy and certificates, below that folder.
 $(TOOLS): tests/tools/package.json tests/tools/package-lock.json
-	npm ci --prefix tests/tools --ignore-scripts --no-audit --no-fund
+	cd tests/tools && npm ci --ignore-scripts --no-audit --no-fund
 	touch $@
 
 build: ## compile the release binary
