@@ -48,6 +48,25 @@ pub struct Receipt {
     pub logs: Vec<Value>,
 }
 
+/// What a reorganisation puts into its new blocks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remined {
+    /// A transaction as [`Evm::raw`] gave it, under the hash it had. Where its sender's nonce no longer fits, as its
+    /// sender's earlier one is not mined again, anvil drops it without an error: give each payment a payer of its own.
+    Again(Bytes),
+    /// Another one: sender, contract, call.
+    Other(Address, Address, Call),
+}
+
+impl Remined {
+    fn as_json(&self) -> Value {
+        match self {
+            Remined::Again(raw) => json!(raw),
+            Remined::Other(from, contract, call) => transaction(*from, *contract, call),
+        }
+    }
+}
+
 impl Evm {
     /// A client of the node at this HTTP URL.
     pub fn new(url: impl Into<String>) -> anyhow::Result<Evm> {
@@ -159,13 +178,14 @@ impl Evm {
     }
 
     /// Replaces the newest `depth` blocks by as many others, which hold `transactions` and nothing else: what was mined
-    /// in the old ones is dropped, not put back into the pool. Each transaction is as [`Evm::raw`] gave it, with the
-    /// place of its block among the new ones, 0 being the lowest. Nonces must still fit.
+    /// in the old ones is dropped, not put back into the pool. Each stands with the place of its block among the new ones,
+    /// 0 being the lowest.
     ///
     /// The new blocks always have new hashes, empty ones too. Their timestamps are the fork's, whatever the time is now, or
     /// rise by `anvil_setBlockTimestampInterval` where that is set. A `newHeads` subscriber hears each new block.
-    pub async fn reorganise(&self, depth: u64, transactions: &[(Bytes, u64)]) -> anyhow::Result<()> {
-        self.request("anvil_reorg", json!([depth, transactions])).await.map(drop)
+    pub async fn reorganise(&self, depth: u64, transactions: &[(Remined, u64)]) -> anyhow::Result<()> {
+        let listed: Vec<Value> = transactions.iter().map(|(what, place)| json!([what.as_json(), place])).collect();
+        self.request("anvil_reorg", json!([depth, listed])).await.map(drop)
     }
 
     /// Takes the newest `depth` blocks and their transactions away: the chain is shorter until something is mined. A

@@ -49,7 +49,7 @@ impl Postgres {
     /// The cluster's user.
     pub const USER: &'static str = "deposit_watcher";
 
-    /// Makes a cluster and starts it; blocks for a second or two. PostgreSQL refuses root, so root runs it as `postgres`
+    /// Makes a cluster and starts it; blocks for about half a second. PostgreSQL refuses root, so root runs it as `postgres`
     /// or, where there is no such user, as `nobody`.
     pub fn start(tools: &Tools) -> anyhow::Result<Postgres> {
         let native = tools.postgres()?;

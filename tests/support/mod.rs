@@ -34,7 +34,7 @@ pub(crate) fn postgres() -> &'static Postgres {
     POSTGRES.get_or_init(|| Postgres::start(&tools()).unwrap())
 }
 
-/// A database that only one test knows, copied from a migrated template in some 50 ms.
+/// A database that only one test knows, copied from a migrated template in some 40 ms.
 pub(crate) struct Database {
     name: String,
 }
