@@ -49,7 +49,7 @@ impl Effects {
             Assignment::Session(_) => true,
             Assignment::None(_) => false,
         };
-        let age = (now - stored.paid_at).to_std().unwrap_or_default();
+        let age = now.signed_duration_since(stored.paid_at).to_std().unwrap_or_default();
         if fresh {
             self.matched.push((token.key.clone(), if pays { "matched" } else { "unmatched" }));
             if pays {

@@ -192,7 +192,7 @@ impl Watcher {
             None => (0, false),
         };
         t::LAG_BLOCKS.set(&slug, waiting);
-        let age = (now - cursor.time).to_std().unwrap_or_default();
+        let age = now.signed_duration_since(cursor.time).to_std().unwrap_or_default();
         t::LAG_SECONDS.set(&slug, if waiting > 0 || !fresh { age } else { Duration::ZERO });
     }
 

@@ -123,7 +123,7 @@ impl Watcher {
         }
         let last = self.store.recorded_for_second_look(slug, cursor.confirmed, Time::MAX_UTC, Time::MAX_UTC).await?;
         let Some(last) = last else { return Ok(true) };
-        Ok((upto.time - last.time).num_seconds() >= SECONDS_WAIT
+        Ok(upto.time.signed_duration_since(last.time).num_seconds() >= SECONDS_WAIT
             || self.store.expiring_between(slug, last.time, upto.time).await?)
     }
 
@@ -206,8 +206,8 @@ impl Watcher {
         let mut verdicts: BTreeMap<BlockRefKey, Option<Vec<Transfer>>> = BTreeMap::new();
         for transfer in missed.iter().chain(&invented) {
             let key = BlockRefKey(transfer.block.number, transfer.block.hash.0);
-            if !verdicts.contains_key(&key) {
-                verdicts.insert(key, self.receipts_of(transfer.block).await);
+            if let std::collections::btree_map::Entry::Vacant(open) = verdicts.entry(key) {
+                open.insert(self.receipts_of(transfer.block).await);
             }
             let there = verdicts.get(&key).and_then(Option::as_ref).map(|all| all.iter().any(|t| alike(t, transfer)));
             let is_missed = theirs.get(&transfer.id()).is_some_and(|t| alike(t, transfer));
