@@ -187,6 +187,10 @@ pub(super) fn fault(error: TransportError, blocks: u64) -> Fault {
         TransportError::Transport(TransportErrorKind::MissingBatchResponse(_)) => {
             Fault::Misbehaving("left a call of a batch unanswered".to_owned())
         }
+        TransportError::Transport(kind) if kind.is_http_error() => {
+            let status = kind.as_http_error().map_or(0, |error| error.status);
+            below(&Wire::Status { status, error: None, retry_after: kind.retry_after() }, blocks)
+        }
         TransportError::Transport(kind) => match kind.as_custom().and_then(|error| error.downcast_ref::<Wire>()) {
             Some(wire) => below(wire, blocks),
             None => Fault::Outage(kind.to_string()),
