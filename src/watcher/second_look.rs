@@ -69,10 +69,10 @@ impl Watcher {
         if depth <= cursor.confirmed {
             return Ok(None);
         }
-        let before = |by| row.now.checked_sub_signed(span(by)).unwrap_or(row.now);
+        let before = |by| row.now.checked_sub_signed(span(by));
         let (mined_by, looked_by) = (before(self.network.min_age), before(self.network.second_look_delay));
         // A chain's clock may run ahead of ours; without `min_age` its blocks' times say nothing here.
-        let mined_by = if self.network.min_age.is_zero() { Time::MAX_UTC } else { mined_by };
+        let mined_by = mined_by.filter(|_| !self.network.min_age.is_zero());
         let found = self.store.recorded_for_second_look(&self.network.slug, depth, mined_by, looked_by).await?;
         Ok(found.filter(|block| block.block.number > cursor.confirmed))
     }
@@ -121,7 +121,7 @@ impl Watcher {
         {
             return Ok(true);
         }
-        let last = self.store.recorded_for_second_look(slug, cursor.confirmed, Time::MAX_UTC, Time::MAX_UTC).await?;
+        let last = self.store.recorded_for_second_look(slug, cursor.confirmed, None, None).await?;
         let Some(last) = last else { return Ok(true) };
         Ok(upto.time.signed_duration_since(last.time).num_seconds() >= SECONDS_WAIT
             || self.store.expiring_between(slug, last.time, upto.time).await?)
