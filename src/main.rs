@@ -1,1 +1,3 @@
+//! The binary. Not for anything but starting the library's roof.
+
 fn main() {}

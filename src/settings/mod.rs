@@ -2,13 +2,66 @@
 //!
 //! The only room that knows configuration files and environment variables. Not for rules: those read these values in
 //! their own rooms.
+//!
+//! [`load`] lays the sources over each other and reads them; what is wrong with them is told all at once
+//! ([`Problems`]). [`presets`] says what we recommend, [`Settings::digest`] whether two watchers agree about money.
+
+mod digest;
+mod endpoints;
+mod layers;
+mod networks;
+pub mod presets;
+mod problems;
+mod read;
+mod secret;
+mod section;
+#[cfg(test)]
+mod tests;
+mod tokens;
+mod value;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use url::Url;
 
+pub use problems::{Problem, Problems};
+
 use crate::domain::{Address, BlockNumber, ChainId, EndpointKey, Finality, Secret, Slug, Token};
+use layers::Layer;
+use section::Section;
+
+/// Reads the configuration: defaults ⊂ `files` in their order (`networks.toml` where none is given) ⊂ `DATABASE_URL` ⊂
+/// `DEPOSIT_WATCHER__SECTION__KEY` ⊂ `flags`, which are (dotted key, value), the last of a key winning.
+///
+/// Of a file that cannot be read only that is told, since all else would be guesses.
+pub fn load(
+    files: &[PathBuf],
+    environment: impl Iterator<Item = (String, String)>,
+    flags: &[(String, String)],
+) -> Result<Settings, Problems> {
+    let mut problems = Problems::default();
+    let files = layers::files_or_default(files);
+    let mut layers: Vec<Layer> = files.iter().filter_map(|path| Layer::file(path, &mut problems)).collect();
+    if layers.len() < files.len() {
+        return Err(problems);
+    }
+    layers.extend(Layer::environment(environment.collect(), &mut problems));
+    layers.push(Layer::flags(flags, &mut problems));
+    let values = layers::merge(layers, &mut problems);
+    let names: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
+    let mut root = Section::root(values, names.join(", "));
+    let settings = read::settings(&mut root);
+    problems.append(root.finish().0);
+    settings.filter(|_| problems.is_empty()).ok_or(problems)
+}
+
+/// The process's environment as [`load`] takes it. What is not Unicode is made so: as a value it will be refused.
+pub fn environment() -> impl Iterator<Item = (String, String)> {
+    let text = |part: std::ffi::OsString| part.to_string_lossy().into_owned();
+    std::env::vars_os().map(move |(name, value)| (text(name), text(value)))
+}
 
 /// Everything, validated.
 #[derive(Debug, Clone)]

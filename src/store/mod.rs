@@ -1,0 +1,169 @@
+//! The only room that knows SQL. It reads and writes rows and says which rule a refused write broke; what to write is
+//! decided elsewhere.
+//!
+//! A write of the watcher goes through a [`Unit`]: one transaction that is committed whole, by its fence, or not at all.
+
+#![allow(clippy::as_conversions, reason = "the only way to tell query! of an array of nullable texts")]
+
+mod admission;
+mod blocks;
+mod books;
+mod codec;
+mod lease;
+mod networks;
+mod outside;
+mod overview;
+mod rescans;
+mod sessions;
+mod tokens;
+mod transfers;
+mod unit;
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{Executor, Row};
+
+pub use admission::{Examined, UnexaminedRow};
+pub use blocks::{BlockTime, RecordedBlock};
+pub use books::Finding;
+pub use lease::{Fence, Lease};
+pub use networks::{Cursor, NetworkRow, Pinned};
+pub use outside::{NewSession, Reservation};
+pub use overview::{NetworkStatus, SessionLine, TransferLine};
+pub use rescans::{Rescan, RescanReason};
+pub use sessions::{AddressFacts, Destination, GroupRow, SessionRow, SessionWrite, Transition};
+pub use tokens::PinnedToken;
+pub use transfers::{StoredTransfer, TransferVerdict};
+pub use unit::Unit;
+
+use crate::settings::Database;
+
+/// Why the database did not do what was asked, by what the caller does next.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It is away, busy or out of room: wait and try again.
+    #[error("database unavailable: {0}")]
+    Unavailable(String),
+    /// Another watcher works the network now, or the cursor moved: nothing was written.
+    #[error("the network is worked by another watcher: nothing was written")]
+    LeaseLost,
+    /// The database refused what must never be.
+    #[error("database refused ({rule}): {message}")]
+    Refused {
+        /// The constraint, or the SQLSTATE where none is named.
+        rule: String,
+        /// What it said.
+        message: String,
+    },
+    /// A row holds what this version cannot read.
+    #[error("database holds what cannot be read: {0}")]
+    Unreadable(String),
+    /// Its schema is not the one this program was built with.
+    #[error("database schema: {0}")]
+    Schema(String),
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        let Some(database) = error.as_database_error() else {
+            return Error::Unavailable(error.to_string());
+        };
+        let code = database.code().unwrap_or_default().into_owned();
+        let passing = ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class));
+        if passing || ["25006", "25P02", "25P03", "55P03"].contains(&code.as_str()) {
+            return Error::Unavailable(format!("{code}: {}", database.message()));
+        }
+        let rule = database.constraint().map_or(code, str::to_owned);
+        Error::Refused { rule, message: database.message().to_owned() }
+    }
+}
+
+/// The database, reached through a guarded pool.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pool: PgPool,
+}
+
+/// The embedded migrations, in order.
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+
+impl Store {
+    /// A pool that connects when it is first used.
+    pub fn new(database: &Database) -> Result<Store, Error> {
+        let options: PgConnectOptions = database
+            .url
+            .expose()
+            .as_str()
+            .parse()
+            .map_err(|_| Error::Unavailable("the database URL cannot be read".to_owned()))?;
+        let options = options.application_name("deposit-watcher");
+        let options = if database.pgbouncer { options.statement_cache_capacity(0) } else { options };
+        Ok(Store { pool: guarded(database.max_connections).connect_lazy_with(options) })
+    }
+
+    /// One round trip, to see that it answers.
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.pool.execute(sqlx::raw_sql("select 1")).await?;
+        Ok(())
+    }
+
+    /// Applies what is missing of the embedded migrations.
+    pub async fn migrate(&self) -> Result<(), Error> {
+        match MIGRATIONS.run(&self.pool).await {
+            Ok(()) => Ok(()),
+            Err(sqlx::migrate::MigrateError::Execute(inner)) => Err(Error::from(inner)),
+            Err(other) => Err(Error::Schema(other.to_string())),
+        }
+    }
+
+    /// Descriptions of the embedded migrations that are not yet applied, in order.
+    pub async fn missing_migrations(&self) -> Result<Vec<String>, Error> {
+        let known = sqlx::query!(r#"SELECT to_regclass('_sqlx_migrations') IS NOT NULL AS "known!""#)
+            .fetch_one(&self.pool)
+            .await?
+            .known;
+        let mut applied: Vec<i64> = Vec::new();
+        if known {
+            let rows = self.pool.fetch_all(sqlx::raw_sql("SELECT version FROM _sqlx_migrations WHERE success")).await?;
+            for row in rows {
+                applied.push(row.try_get(0)?);
+            }
+        }
+        let missing = MIGRATIONS.iter().filter(|migration| !applied.contains(&migration.version));
+        Ok(missing.map(|migration| format!("{:04} {}", migration.version, migration.description)).collect())
+    }
+
+    /// Waits for open connections to end.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// A pool that never lends a connection inside somebody else's transaction, nor one to a standby.
+///
+/// A future of `begin` that is dropped during its round trip leaves the transaction open (sqlx #4385, #4393): the next
+/// borrower's acknowledged write would be rolled back. The probe must use the simple protocol: in the extended one
+/// `statement_timestamp()` moves between Bind and Execute and every connection would be closed.
+fn guarded(max_connections: u32) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(max_connections)
+        .acquire_timeout(Duration::from_secs(4))
+        .max_lifetime(Duration::from_secs(300))
+        .test_before_acquire(false)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                let standby = connection.fetch_one(sqlx::raw_sql("select pg_is_in_recovery()")).await?;
+                match standby.try_get::<bool, _>(0)? {
+                    true => Err(sqlx::Error::Protocol("this server is a standby".to_owned())),
+                    false => Ok(()),
+                }
+            })
+        })
+        .before_acquire(|connection, _| {
+            Box::pin(async move {
+                let probe = connection.fetch_one(sqlx::raw_sql("select now() <> statement_timestamp()")).await?;
+                Ok(!probe.try_get::<bool, _>(0)?)
+            })
+        })
+}

@@ -1,0 +1,398 @@
+//! Sessions as a derivation reads and writes them: by destination, in bulk, locked row by row without waiting for others.
+
+use std::time::Duration;
+
+use super::{Error, Store, Unit, codec};
+use crate::domain::{Address, BlockNumber, SessionId, SessionStatus, Slug, Time};
+
+/// Where money of a token arrives: what a derivation is about, within its network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Destination {
+    /// The token contract.
+    pub token: Address,
+    /// The recipient.
+    pub to: Address,
+}
+
+impl Destination {
+    pub(super) fn read(token: &str, to: &str) -> Result<Destination, Error> {
+        Ok(Destination { token: codec::address(token)?, to: codec::address(to)? })
+    }
+
+    pub(super) fn columns(destinations: &[Destination]) -> (Vec<String>, Vec<String>) {
+        destinations.iter().map(|d| (codec::address_text(d.token), codec::address_text(d.to))).unzip()
+    }
+}
+
+/// A session's row, not yet examined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRow {
+    /// Its id.
+    pub id: SessionId,
+    /// Slug as written.
+    pub network: String,
+    /// Symbol as written.
+    pub currency: String,
+    /// Token contract as written.
+    pub currency_address: String,
+    /// Destination as written.
+    pub deposit_address: String,
+    /// Whole tokens as plain digits.
+    pub amount: String,
+    /// When it was inserted, by the database's clock.
+    pub accepted_at: Time,
+    /// The later of `created_at` and `accepted_at`.
+    pub begins_at: Time,
+    /// What a part payment added included.
+    pub expires_at: Time,
+    /// How much of `expires_at` a part payment added.
+    pub topup: Duration,
+    /// When it was cancelled.
+    pub cancelled_at: Option<Time>,
+    /// As committed.
+    pub status: SessionStatus,
+    /// As committed, base units of nothing yet: whole tokens as digits.
+    pub received: String,
+    /// As committed.
+    pub confirmed: String,
+    /// As committed.
+    pub tx_id: Option<String>,
+    /// True once it stopped waiting for money.
+    pub closed: bool,
+    /// The cursor at which a reorganisation took its last transfer.
+    pub lost_at: Option<BlockNumber>,
+}
+
+/// A session that names the address, whatever its token and use: what makes an address shared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupRow {
+    /// Its id.
+    pub id: SessionId,
+    /// Its token as lower-case text; may be no address at all.
+    pub token: String,
+    /// Its destination.
+    pub to: Address,
+    /// The later of `created_at` and `accepted_at`.
+    pub begins_at: Time,
+    /// Until when it takes money.
+    pub expires_at: Time,
+}
+
+/// Who else names an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AddressFacts {
+    /// What it is about.
+    pub destination: Destination,
+    /// Some session of this network names it for this token.
+    pub same_token: bool,
+    /// Some session of this network names it.
+    pub same_network: bool,
+}
+
+/// What a derivation says of a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionWrite {
+    /// Which one.
+    pub id: SessionId,
+    /// Its status.
+    pub status: SessionStatus,
+    /// Whole tokens as digits.
+    pub received: String,
+    /// Whole tokens as digits.
+    pub confirmed: String,
+    /// Its newest canonical transfer.
+    pub tx_id: Option<String>,
+    /// What a part payment adds included.
+    pub expires_at: Time,
+    /// How much a part payment adds.
+    pub topup: Duration,
+    /// True when it waits for no money.
+    pub closed: bool,
+    /// The cursor at which it lost its last transfer.
+    pub lost_at: Option<BlockNumber>,
+}
+
+/// A change of status that was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transition {
+    /// Which session.
+    pub id: SessionId,
+    /// Its status before.
+    pub from: SessionStatus,
+    /// Its status now.
+    pub to: SessionStatus,
+}
+
+fn status(text: &str) -> Result<SessionStatus, Error> {
+    SessionStatus::parse(text).ok_or_else(|| Error::Unreadable(format!("{text:?} is no payment status")))
+}
+
+impl Unit {
+    /// Locks and reads the sessions of these destinations that may have to do with money mined since `horizon`.
+    ///
+    /// A row that another transaction holds is left out, not waited for: its destination is derived later.
+    pub async fn lock_sessions(
+        &mut self,
+        slug: &Slug,
+        destinations: &[Destination],
+        horizon: Time,
+    ) -> Result<Vec<SessionRow>, Error> {
+        let (tokens, recipients) = Destination::columns(destinations);
+        let rows = sqlx::query!(
+            r#"SELECT s.id, s.network, s.currency, s.currency_address, s.deposit_address, trim_scale(s.amount)::text AS "amount!",
+                      s.accepted_at, greatest(s.created_at, s.accepted_at) AS "begins_at!", s.expires_at, s.topup_seconds, s.cancelled_at,
+                      s.payment_status, trim_scale(s.received_amount)::text AS "received!", trim_scale(s.confirmed_amount)::text AS "confirmed!",
+                      s.tx_id, s.closed_at IS NOT NULL AS "closed!", s.lost_at_block
+                 FROM unnest($2::text[], $3::text[]) AS g (token, recipient)
+                 JOIN deposit_sessions s ON s.network = $1 AND s.to_address = g.recipient AND s.token_address = g.token
+                WHERE s.closed_at IS NULL OR s.expires_at >= $4
+                   OR s.id IN (SELECT o.session_id FROM transfers o WHERE o.network = $1 AND o.to_address = g.recipient AND o.state = 'ORPHANED')
+                ORDER BY s.id
+                  FOR NO KEY UPDATE OF s SKIP LOCKED"#,
+            slug.as_str(),
+            &tokens,
+            &recipients,
+            horizon,
+        )
+        .fetch_all(self.connection())
+        .await?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(SessionRow {
+                    id: SessionId(row.id),
+                    network: row.network,
+                    currency: row.currency,
+                    currency_address: row.currency_address,
+                    deposit_address: row.deposit_address,
+                    amount: row.amount,
+                    accepted_at: row.accepted_at,
+                    begins_at: row.begins_at,
+                    expires_at: row.expires_at,
+                    topup: Duration::from_secs(codec::count(row.topup_seconds)),
+                    cancelled_at: row.cancelled_at,
+                    status: status(&row.payment_status)?,
+                    received: row.received,
+                    confirmed: row.confirmed,
+                    tx_id: row.tx_id,
+                    closed: row.closed,
+                    lost_at: row.lost_at_block.map(codec::number).transpose()?,
+                })
+            })
+            .collect()
+    }
+
+    /// Every session of this network that names one of these addresses and may have to do with money mined since
+    /// `horizon`, in a snapshot no older than the locks.
+    pub async fn sessions_around(
+        &mut self,
+        slug: &Slug,
+        destinations: &[Destination],
+        horizon: Time,
+    ) -> Result<Vec<GroupRow>, Error> {
+        let recipients: Vec<String> = destinations.iter().map(|d| codec::address_text(d.to)).collect();
+        let rows = sqlx::query!(
+            r#"SELECT id, token_address AS "token!", to_address AS "to!", greatest(created_at, accepted_at) AS "begins_at!", expires_at
+                 FROM deposit_sessions
+                WHERE network = $1 AND to_address = ANY($2)
+                  AND (closed_at IS NULL OR expires_at >= $3
+                       OR id IN (SELECT o.session_id FROM transfers o WHERE o.network = $1 AND o.to_address = ANY($2) AND o.state = 'ORPHANED'))"#,
+            slug.as_str(),
+            &recipients,
+            horizon,
+        )
+        .fetch_all(self.connection())
+        .await?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(GroupRow {
+                    id: SessionId(row.id),
+                    token: row.token,
+                    to: codec::address(&row.to)?,
+                    begins_at: row.begins_at,
+                    expires_at: row.expires_at,
+                })
+            })
+            .collect()
+    }
+
+    /// Who else names these addresses, ever.
+    pub async fn address_facts(
+        &mut self,
+        slug: &Slug,
+        destinations: &[Destination],
+    ) -> Result<Vec<AddressFacts>, Error> {
+        let (tokens, recipients) = Destination::columns(destinations);
+        let rows = sqlx::query!(
+            r#"SELECT g.token AS "token!", g.recipient AS "recipient!",
+                      EXISTS (SELECT FROM deposit_sessions s WHERE s.to_address = g.recipient AND s.network = $1 AND s.token_address = g.token) AS "same_token!",
+                      EXISTS (SELECT FROM deposit_sessions s WHERE s.to_address = g.recipient AND s.network = $1) AS "same_network!"
+                 FROM unnest($2::text[], $3::text[]) AS g (token, recipient)"#,
+            slug.as_str(),
+            &tokens,
+            &recipients,
+        )
+        .fetch_all(self.connection())
+        .await?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(AddressFacts {
+                    destination: Destination::read(&row.token, &row.recipient)?,
+                    same_token: row.same_token,
+                    same_network: row.same_network,
+                })
+            })
+            .collect()
+    }
+
+    /// Writes what a derivation changed; the events are the database's own doing (I6).
+    pub async fn write_sessions(&mut self, writes: &[SessionWrite]) -> Result<(), Error> {
+        let text = |read: fn(&SessionWrite) -> String| writes.iter().map(read).collect::<Vec<_>>();
+        let tx_ids: Vec<Option<String>> = writes.iter().map(|w| w.tx_id.clone()).collect();
+        let expiries: Vec<Time> = writes.iter().map(|w| w.expires_at).collect();
+        let topups: Vec<i64> = writes.iter().map(|w| i64::try_from(w.topup.as_secs()).unwrap_or(i64::MAX)).collect();
+        let closed: Vec<bool> = writes.iter().map(|w| w.closed).collect();
+        let lost: Vec<Option<i64>> = writes.iter().map(|w| w.lost_at.map(codec::height)).collect();
+        sqlx::query!(
+            "UPDATE deposit_sessions s SET payment_status = n.status, received_amount = n.received::numeric,
+                    confirmed_amount = n.confirmed::numeric, tx_id = n.tx_id, expires_at = n.expires_at, topup_seconds = n.topup,
+                    closed_at = CASE WHEN n.closed THEN coalesce(s.closed_at, clock_timestamp()) END, lost_at_block = n.lost,
+                    confirmed_at = CASE WHEN n.status IN ('CONFIRMED', 'OVERPAID') THEN coalesce(s.confirmed_at, clock_timestamp()) END
+               FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::bigint[], $8::boolean[], $9::bigint[])
+                    AS n (id, status, received, confirmed, tx_id, expires_at, topup, closed, lost)
+              WHERE s.id = n.id",
+            &text(|w| w.id.0.clone()),
+            &text(|w| w.status.as_str().to_owned()),
+            &text(|w| w.received.clone()),
+            &text(|w| w.confirmed.clone()),
+            &tx_ids as &[Option<String>],
+            &expiries,
+            &topups,
+            &closed,
+            &lost as &[Option<i64>],
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// Claims what is now due of part-paid sessions, so that no new session asks for the same amount.
+    pub async fn claim_due(&mut self, due: &[(SessionId, String)]) -> Result<(), Error> {
+        let (ids, amounts): (Vec<String>, Vec<String>) =
+            due.iter().map(|(id, amount)| (id.0.clone(), amount.clone())).unzip();
+        sqlx::query!(
+            "INSERT INTO amount_claims (network, token_address, to_address, amount, session_id)
+             SELECT DISTINCT ON (s.network, s.token_address, s.to_address, n.amount::numeric)
+                    s.network, s.token_address, s.to_address, n.amount::numeric, s.id
+               FROM unnest($1::text[], $2::text[]) AS n (id, amount) JOIN deposit_sessions s ON s.id = n.id
+             ON CONFLICT DO NOTHING",
+            &ids,
+            &amounts,
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// Puts destinations aside until the transaction that holds one of their sessions has ended.
+    pub async fn defer(&mut self, slug: &Slug, destinations: &[Destination]) -> Result<(), Error> {
+        let (tokens, recipients) = Destination::columns(destinations);
+        sqlx::query!(
+            "INSERT INTO pending_derivations (network, token_address, to_address)
+             SELECT $1, g.token, g.recipient FROM unnest($2::text[], $3::text[]) AS g (token, recipient) ON CONFLICT DO NOTHING",
+            slug.as_str(),
+            &tokens,
+            &recipients,
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// Takes up to 1,000 destinations that were put aside.
+    pub async fn take_deferred(&mut self, slug: &Slug) -> Result<Vec<Destination>, Error> {
+        let rows = sqlx::query!(
+            "DELETE FROM pending_derivations WHERE ctid = ANY(ARRAY(SELECT ctid FROM pending_derivations WHERE network = $1 LIMIT 1000))
+             RETURNING token_address, to_address",
+            slug.as_str(),
+        )
+        .fetch_all(self.connection())
+        .await?;
+        rows.iter().map(|row| Destination::read(&row.token_address, &row.to_address)).collect()
+    }
+
+    /// Ends the waiting of sessions whose time ran out by chain time, and of cancelled ones without money (I9).
+    ///
+    /// `cursor` and `chain_time` are those this unit commits. Only sessions of `tokens`, which the cursor covers. A
+    /// session that lost its transfer waits until `lost_at + hold`. At most 5,000 a step; held rows are left for later.
+    pub async fn expire(
+        &mut self,
+        slug: &Slug,
+        tokens: &[Address],
+        cursor: BlockNumber,
+        chain_time: Time,
+        grace: Duration,
+        hold: u64,
+    ) -> Result<Vec<Transition>, Error> {
+        let tokens: Vec<String> = tokens.iter().copied().map(codec::address_text).collect();
+        let rows = sqlx::query!(
+            r#"UPDATE deposit_sessions s
+                  SET payment_status = CASE s.received_amount WHEN 0 THEN 'EXPIRED' ELSE s.payment_status END, closed_at = clock_timestamp()
+                 FROM (SELECT x.id, x.payment_status FROM deposit_sessions x
+                        WHERE x.network = $1 AND x.closed_at IS NULL AND x.token_address = ANY($2)
+                          AND (x.received_amount = 0 AND x.payment_status IN ('CREATED', 'PENDING') OR x.payment_status = 'UNDERPAID')
+                          AND (x.expires_at + make_interval(secs => $5) < $4 OR x.cancelled_at IS NOT NULL)
+                          AND (x.lost_at_block IS NULL OR x.lost_at_block + $6 <= $3)
+                          AND NOT EXISTS (SELECT FROM pending_derivations p WHERE p.network = $1 AND p.token_address = x.token_address AND p.to_address = x.to_address)
+                        LIMIT 5000 FOR NO KEY UPDATE SKIP LOCKED) was
+                WHERE s.id = was.id
+            RETURNING s.id, was.payment_status AS "from!", s.payment_status AS "to!""#,
+            slug.as_str(),
+            &tokens,
+            codec::height(cursor),
+            chain_time,
+            grace.as_secs_f64(),
+            i64::try_from(hold).unwrap_or(i64::MAX),
+        )
+        .fetch_all(self.connection())
+        .await?;
+        rows.into_iter()
+            .map(|row| Ok(Transition { id: SessionId(row.id), from: status(&row.from)?, to: status(&row.to)? }))
+            .collect()
+    }
+}
+
+impl Store {
+    /// True when an open session's `expires_at` lies between two times: the second look is due there.
+    pub async fn expiring_between(&self, slug: &Slug, after: Time, until: Time) -> Result<bool, Error> {
+        let row = sqlx::query!(
+            r#"SELECT EXISTS (SELECT FROM deposit_sessions
+                               WHERE network = $1 AND expires_at > $2 AND expires_at <= $3
+                                 AND payment_status IN ('CREATED', 'PENDING', 'EXPIRED', 'UNDERPAID')) AS "due!""#,
+            slug.as_str(),
+            after,
+            until,
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(row.due)
+    }
+
+    /// When the oldest session of this network began that still may be paid (of one token, where given).
+    pub async fn oldest_open_begin(
+        &self,
+        slug: &Slug,
+        token: Option<Address>,
+        since: Option<Time>,
+    ) -> Result<Option<Time>, Error> {
+        let row = sqlx::query!(
+            r#"SELECT min(greatest(created_at, accepted_at)) AS oldest FROM deposit_sessions
+                WHERE network = $1 AND ($3::timestamptz IS NULL OR accepted_at >= $3) AND (CASE WHEN $2::text IS NULL THEN closed_at IS NULL ELSE token_address = $2 END)"#,
+            slug.as_str(),
+            token.map(codec::address_text),
+            since,
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(row.oldest)
+    }
+}

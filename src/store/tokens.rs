@@ -1,0 +1,76 @@
+//! Tokens that a network has ever followed. Address and decimals are pinned; which of them the cursor covers is kept
+//! with the cursor's own fence.
+
+use super::{Error, Store, Unit, codec};
+use crate::domain::{Address, BlockNumber, Slug, Token};
+
+/// A token as pinned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PinnedToken {
+    /// Its key in the configuration.
+    pub key: String,
+    /// The contract.
+    pub address: Address,
+    /// As first configured.
+    pub decimals: u8,
+    /// True while the cursor covers it.
+    pub followed: bool,
+    /// The newest block it was read in before it was left.
+    pub left_at: Option<BlockNumber>,
+}
+
+impl Store {
+    /// What is pinned for a network.
+    pub async fn pinned_tokens(&self, slug: &Slug) -> Result<Vec<PinnedToken>, Error> {
+        let rows = sqlx::query!(
+            "SELECT key, address, decimals, followed, left_at FROM tokens WHERE network = $1 ORDER BY key",
+            slug.as_str(),
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(PinnedToken {
+                    key: row.key,
+                    address: codec::address(&row.address)?,
+                    decimals: u8::try_from(row.decimals).unwrap_or(u8::MAX),
+                    followed: row.followed,
+                    left_at: row.left_at.map(codec::number).transpose()?,
+                })
+            })
+            .collect()
+    }
+}
+
+impl Unit {
+    /// Pins a token and follows it from the cursor on.
+    pub async fn follow_token(&mut self, slug: &Slug, token: &Token) -> Result<(), Error> {
+        sqlx::query!(
+            "INSERT INTO tokens (network, key, address, symbol, decimals, tolerance, followed)
+             VALUES ($1, $2, $3, $4, $5, $6::text::numeric, true)
+             ON CONFLICT (network, key) DO UPDATE SET symbol = EXCLUDED.symbol, tolerance = EXCLUDED.tolerance, followed = true, left_at = NULL",
+            slug.as_str(),
+            token.key.as_str(),
+            codec::address_text(token.address),
+            token.symbol,
+            i16::from(token.decimals),
+            token.tolerance.to_decimal(token.decimals),
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// Stops following a token: the cursor no longer covers it.
+    pub async fn leave_token(&mut self, slug: &Slug, key: &str) -> Result<(), Error> {
+        sqlx::query!(
+            "UPDATE tokens SET followed = false, left_at = (SELECT scanned_number FROM networks WHERE slug = $1)
+             WHERE network = $1 AND key = $2 AND followed",
+            slug.as_str(),
+            key,
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,97 @@
+//! A unit of work: one transaction of the watcher, bounded in time, that commits only by its network's fence.
+//!
+//! A frozen holder must block nobody, so the server itself ends what takes too long; the settings are local to the
+//! transaction, so they survive pgBouncer's transaction mode.
+
+use sqlx::{Executor, PgConnection, Postgres, Transaction};
+
+use super::{Cursor, Error, Fence, Store, codec};
+use crate::domain::BlockNumber;
+
+/// An open transaction of the watcher. Dropped without [`Unit::move_cursor`] or [`Unit::commit_fenced`], it rolls back.
+pub struct Unit {
+    transaction: Transaction<'static, Postgres>,
+}
+
+impl Store {
+    /// Opens a unit of work.
+    pub async fn unit(&self) -> Result<Unit, Error> {
+        let mut transaction = self.pool.begin().await?;
+        transaction
+            .execute(sqlx::raw_sql(
+                "SET LOCAL statement_timeout = '20s'; SET LOCAL lock_timeout = '1s'; \
+                 SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL deposit_watcher.writer = 'on'",
+            ))
+            .await?;
+        Ok(Unit { transaction })
+    }
+}
+
+impl Unit {
+    /// The connection, for this room's statements.
+    pub(super) fn connection(&mut self) -> &mut PgConnection {
+        &mut self.transaction
+    }
+
+    /// Tells the triggers which cursor this unit will commit, for the confirmations that events carry.
+    pub async fn announce(&mut self, scanned: BlockNumber) -> Result<(), Error> {
+        sqlx::query!("SELECT set_config('deposit_watcher.scanned', $1, true)", scanned.to_string())
+            .fetch_one(self.connection())
+            .await?;
+        Ok(())
+    }
+
+    /// Moves the cursor and the second look's watermark from what was read to what was done, and commits (I1, I2, I7).
+    ///
+    /// The last statement before COMMIT carries the fence and the cursor that the unit was built on: where another
+    /// watcher or another step came between, nothing is written.
+    pub async fn move_cursor(mut self, fence: &Fence, from: &Cursor, to: &Cursor) -> Result<(), Error> {
+        let moved = sqlx::query!(
+            "UPDATE networks SET scanned_number = $4, scanned_hash = $5, scanned_time = $6, confirmed_number = $7,
+                    head_number = greatest(head_number, $4), head_seen_at = now()
+             WHERE slug = $1 AND fence = $2 AND scanned_hash = $3 AND confirmed_number = $8",
+            fence.network.as_str(),
+            fence.number,
+            codec::hash_text(from.block.hash),
+            codec::height(to.block.number),
+            codec::hash_text(to.block.hash),
+            to.time,
+            codec::height(to.confirmed),
+            codec::height(from.confirmed),
+        )
+        .execute(self.connection())
+        .await?;
+        self.commit_if(moved.rows_affected() == 1).await
+    }
+
+    /// Commits what moves no cursor, under the same fence and on the same cursor.
+    pub async fn commit_fenced(mut self, fence: &Fence, on: Option<&Cursor>) -> Result<(), Error> {
+        let held = sqlx::query!(
+            "UPDATE networks SET fence = fence WHERE slug = $1 AND fence = $2 AND scanned_hash IS NOT DISTINCT FROM $3",
+            fence.network.as_str(),
+            fence.number,
+            on.map(|cursor| codec::hash_text(cursor.block.hash)),
+        )
+        .execute(self.connection())
+        .await?;
+        self.commit_if(held.rows_affected() == 1).await
+    }
+
+    /// Commits what no cursor depends on: leases, requests, rows of new networks.
+    pub(super) async fn commit_unfenced(self) -> Result<(), Error> {
+        Ok(self.transaction.commit().await?)
+    }
+
+    /// Gives up what was begun.
+    pub async fn abandon(self) -> Result<(), Error> {
+        Ok(self.transaction.rollback().await?)
+    }
+
+    async fn commit_if(self, fenced: bool) -> Result<(), Error> {
+        if !fenced {
+            self.transaction.rollback().await?;
+            return Err(Error::LeaseLost);
+        }
+        Ok(self.transaction.commit().await?)
+    }
+}

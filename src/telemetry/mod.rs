@@ -1,0 +1,24 @@
+//! What the house says about itself: every metric in one table, and the log on stderr.
+//!
+//! ```
+//! use deposit_watcher::telemetry::{self, Labels};
+//!
+//! let exposition = telemetry::install()?;
+//! telemetry::initialise(Labels::default());
+//! telemetry::REORGS_TOTAL.add(&["polygon"], 1);
+//! assert!(exposition.render().contains("deposit_watcher_reorgs_total"));
+//! # Ok::<(), telemetry::InstallError>(())
+//! ```
+//!
+//! Not for serving them ([`crate::http`]), and not for deciding anything by them: nothing in the house reads a metric.
+
+mod exposition;
+mod labels;
+pub mod logs;
+mod metrics;
+mod table;
+
+pub use exposition::{Exposition, InstallError, initialise, install, recorder, release};
+pub use labels::{Label, Labels, METHODS, NetworkLabels, RPC_OUTCOMES};
+pub use metrics::{AmountCounter, Counter, Description, Gauge, Histogram, Kind, Measure};
+pub use table::*;

@@ -1,0 +1,11 @@
+//! Tests of the house itself: its floors, its metrics, its log. Not of what it does for money.
+#![allow(clippy::arithmetic_side_effects, reason = "a test that overflows fails")]
+
+#[cfg(test)]
+mod floors;
+#[cfg(test)]
+mod logs;
+#[cfg(test)]
+mod metrics;
+#[cfg(test)]
+mod source;
