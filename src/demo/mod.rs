@@ -1,0 +1,31 @@
+//! The ground that demo and tests stand on: a PostgreSQL and an anvil of our own, tokens to move, a line to cut.
+//!
+//! Roof, beside [`crate::app`]: nothing of the house imports it. Only for chain 31337 and databases it made itself.
+//! Everything it starts dies with us, however we die (see [`guard`]). The binaries come from `make tools`.
+//!
+//! ```no_run
+//! use deposit_watcher::demo::{Anvil, Contract, Evm, Postgres, Tools};
+//! # async fn example() -> anyhow::Result<()> {
+//! let tools = Tools::at(Tools::FOLDER);
+//! let (postgres, anvil) = (Postgres::start(&tools)?, Anvil::start(&tools, &[])?);
+//! let evm = Evm::new(anvil.url())?;
+//! let payer = evm.account(0).await?;
+//! let token = evm.deploy(payer, Contract::Plain6).await?;
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod anvil;
+pub mod evm;
+pub mod guard;
+pub mod postgres;
+pub mod proxy;
+pub mod tokens;
+pub mod tools;
+
+pub use anvil::Anvil;
+pub use evm::{Evm, Receipt};
+pub use postgres::{Postgres, Stop};
+pub use proxy::Proxy;
+pub use tokens::{Call, Contract};
+pub use tools::Tools;

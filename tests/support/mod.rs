@@ -1,0 +1,82 @@
+//! What test binaries share: one PostgreSQL each, a database of its own for every test, anvils. Not tests.
+//!
+//! ```ignore
+//! #[path = "../support/mod.rs"]
+//! mod support;
+//!
+//! let database = support::Database::create(&MIGRATOR).await;   // migrated, empty, nobody else's
+//! let anvil = support::anvil(&["--no-mining"]);                // a chain of its own
+//! ```
+#![allow(dead_code, reason = "no test binary uses all of it")]
+
+use std::sync::OnceLock;
+
+use deposit_watcher::demo::{Anvil, Postgres, Tools};
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions};
+use sqlx::{Connection, Executor};
+use tokio::sync::OnceCell;
+
+/// The pinned binaries: `make tools`.
+pub fn tools() -> Tools {
+    Tools::at(std::env::var_os(Tools::VARIABLE).unwrap_or_else(|| Tools::FOLDER.into()))
+}
+
+/// A chain of its own for this test.
+pub fn anvil(args: &[&str]) -> Anvil {
+    Anvil::start(&tools(), args).unwrap()
+}
+
+/// The one cluster of this test binary. It is never dropped: its guard stops it when the process ends, however it ends.
+/// A test that stops and starts PostgreSQL takes one of its own by [`Postgres::start`].
+pub fn postgres() -> &'static Postgres {
+    static POSTGRES: OnceLock<Postgres> = OnceLock::new();
+    POSTGRES.get_or_init(|| Postgres::start(&tools()).unwrap())
+}
+
+/// A database that only one test knows, copied from a migrated template in some 50 ms.
+pub struct Database {
+    name: String,
+}
+
+impl Database {
+    /// A fresh one with these migrations applied; all tests of a binary pass the same ones.
+    pub async fn create(migrations: &Migrator) -> Database {
+        static TEMPLATE: OnceCell<()> = OnceCell::const_new();
+        const NAME: &str = "dw_test_template";
+        TEMPLATE
+            .get_or_init(|| async {
+                admin(format!("DROP DATABASE IF EXISTS {NAME}")).await;
+                admin(format!("CREATE DATABASE {NAME}")).await;
+                let mut connection = PgConnection::connect(&postgres().url(NAME)).await.unwrap();
+                migrations.run(&mut connection).await.unwrap();
+                connection.close().await.unwrap();
+            })
+            .await;
+        let database = Database { name: format!("dw_test_{:016x}", rand::random::<u64>()) };
+        admin(format!("CREATE DATABASE {} TEMPLATE {NAME}", database.name)).await;
+        database
+    }
+
+    /// `postgres://…`
+    pub fn url(&self) -> String {
+        postgres().url(&self.name)
+    }
+
+    /// A small pool on it.
+    pub async fn pool(&self) -> PgPool {
+        PgPoolOptions::new().max_connections(5).connect(&self.url()).await.unwrap()
+    }
+
+    /// Drops it, whoever is connected. Needed only where a test makes hundreds: all go when the test binary ends.
+    pub async fn remove(self) {
+        admin(format!("DROP DATABASE {} WITH (FORCE)", self.name)).await;
+    }
+}
+
+#[allow(clippy::disallowed_types, reason = "a database's name cannot be bound; these are our own")]
+async fn admin(sql: String) {
+    let mut connection = PgConnection::connect(&postgres().url("postgres")).await.unwrap();
+    connection.execute(sqlx::AssertSqlSafe(sql)).await.unwrap();
+    connection.close().await.unwrap();
+}
