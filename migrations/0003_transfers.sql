@@ -37,6 +37,7 @@ CREATE INDEX transfers_destination ON transfers (network, to_address, token_addr
 CREATE INDEX transfers_session ON transfers (session_id) WHERE session_id IS NOT NULL;
 CREATE INDEX transfers_seen ON transfers (network, block_number) WHERE state = 'SEEN';
 CREATE INDEX transfers_by_number ON transfers (network, block_number);
+CREATE INDEX transfers_orphaned ON transfers (network, to_address) WHERE state = 'ORPHANED';
 CREATE INDEX transfers_by_tx ON transfers (network, tx_hash);
 CREATE INDEX transfers_unmatched ON transfers (network, reason) WHERE reason IS NOT NULL AND state <> 'ORPHANED' AND settled IS NULL;
 COMMENT ON TABLE transfers IS 'Every transfer of a configured token to an address that a session named, matched or not. Never deleted. W';
@@ -111,6 +112,11 @@ DECLARE
     confirmed numeric;
 BEGIN
     SELECT * INTO s FROM deposit_sessions WHERE id = session;
+    -- Its row was held by another transaction: it is derived as soon as that ends.
+    PERFORM FROM pending_derivations p WHERE p.network = s.network AND p.token_address = s.token_address AND p.to_address = s.to_address;
+    IF FOUND THEN
+        RETURN;
+    END IF;
     SELECT coalesce(sum(amount), 0), coalesce(sum(amount) FILTER (WHERE state = 'CONFIRMED'), 0) INTO received, confirmed
       FROM transfers WHERE session_id = session AND state <> 'ORPHANED';
     IF s.received_amount <> received OR s.confirmed_amount <> confirmed

@@ -13,7 +13,9 @@ SELECT 'session_sums', s.id, format('received %s of %s, confirmed %s of %s', s.r
   FROM deposit_sessions s
  CROSS JOIN LATERAL (SELECT coalesce(sum(t.amount), 0) AS received, coalesce(sum(t.amount) FILTER (WHERE t.state = 'CONFIRMED'), 0) AS confirmed
                        FROM transfers t WHERE t.session_id = s.id AND t.state <> 'ORPHANED') sums
- WHERE s.received_amount <> sums.received OR s.confirmed_amount <> sums.confirmed
+ WHERE (s.received_amount <> sums.received OR s.confirmed_amount <> sums.confirmed)
+   AND NOT EXISTS (SELECT FROM pending_derivations p
+        WHERE p.network = s.network AND p.token_address = s.token_address AND p.to_address = s.to_address)
 UNION ALL
 SELECT 'status_agrees_with_sums', s.id, format('%s with %s received, %s confirmed of %s', s.payment_status, s.received_amount, s.confirmed_amount, s.amount)
   FROM deposit_sessions s

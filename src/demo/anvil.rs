@@ -2,12 +2,18 @@
 //! it: see [`super::evm`].
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context;
 
 use super::guard::Guard;
 use super::tools::Tools;
+
+/// A request that waits this long for its first byte waits for a suspended anvil.
+const SILENCE: Duration = Duration::from_millis(100);
 
 /// A running chain, mined by transaction unless its arguments say otherwise.
 #[derive(Debug)]
@@ -53,9 +59,12 @@ impl Anvil {
         self.port
     }
 
-    /// From now on it accepts connections and answers nothing; the chain stands still.
+    /// From now on it accepts connections and answers nothing; the chain stands still. A stopped process may answer for
+    /// some milliseconds more on a busy machine, so this returns when it is seen not to.
     pub fn suspend(&mut self) -> anyhow::Result<()> {
-        self.guard.signal("STOP")
+        self.guard.signal("STOP")?;
+        while self.answers()? {}
+        Ok(())
     }
 
     /// It goes on where it was suspended.
@@ -66,6 +75,13 @@ impl Anvil {
     /// Kills it for good: the chain is gone. For an endpoint that is gone for a while see [`super::proxy::Proxy`].
     pub fn kill(&mut self) -> anyhow::Result<()> {
         self.guard.stop("KILL")
+    }
+
+    fn answers(&self) -> anyhow::Result<bool> {
+        let mut line = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
+        line.set_read_timeout(Some(SILENCE))?;
+        line.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+        Ok(line.read(&mut [0]).is_ok())
     }
 }
 

@@ -8,18 +8,23 @@
 //! * `eth_getLogs` by an unknown or orphaned `blockHash`: error -32000 "unknown block". A range that begins above the head:
 //!   error -32602 "BlockOutOfRangeError: block height is N but requested was M". A range that only ends above it, and one
 //!   whose ends are exchanged, are answered as if they were not.
+//! * `eth_sendTransaction` may return before the block is there, where each transaction is mined at once too.
 //! * `safe` is N and `finalized` 2N blocks below `latest`, N being `--slots-in-an-epoch` (32 unless told).
 //! * `eth_getBlockReceipts` takes a number and a hash, and answers `null` for an unknown number.
 //! * Unknown headers, receipts and transactions are `null`, orphaned ones too: anvil forgets the old branch.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use alloy::primitives::{B256, Bytes, U64, U256};
 use anyhow::{Context, anyhow, bail};
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use super::tokens::{Call, Contract, balance_of};
 use crate::domain::{Address, BlockNumber, BlockRef, Header, TxHash, Units, time_from_unix};
+
+const MINED_WITHIN: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// A JSON-RPC client of one anvil.
 #[derive(Debug, Clone)]
@@ -31,6 +36,8 @@ pub struct Evm {
 /// A mined transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
+    /// Its hash.
+    pub hash: TxHash,
     /// Where it was mined.
     pub block: BlockRef,
     /// False: it was reverted and moved nothing.
@@ -39,6 +46,25 @@ pub struct Receipt {
     pub created: Option<Address>,
     /// Its logs as the node gave them.
     pub logs: Vec<Value>,
+}
+
+/// What a reorganisation puts into its new blocks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remined {
+    /// A transaction as [`Evm::raw`] gave it, under the hash it had. Where its sender's nonce no longer fits, as its
+    /// sender's earlier one is not mined again, anvil drops it without an error: give each payment a payer of its own.
+    Again(Bytes),
+    /// Another one: sender, contract, call.
+    Other(Address, Address, Call),
+}
+
+impl Remined {
+    fn as_json(&self) -> Value {
+        match self {
+            Remined::Again(raw) => json!(raw),
+            Remined::Other(from, contract, call) => transaction(*from, *contract, call),
+        }
+    }
 }
 
 impl Evm {
@@ -80,7 +106,8 @@ impl Evm {
         receipt.created.with_context(|| format!("{} was not created", contract.name()))
     }
 
-    /// Sends a transaction and says its hash; mined at once unless mining is off.
+    /// Sends a transaction and says its hash. Even where each is mined at once, its block may come a moment later: where
+    /// that matters, use [`Evm::pay`].
     pub async fn send(&self, from: Address, contract: Address, call: &Call) -> anyhow::Result<TxHash> {
         parsed(self.request("eth_sendTransaction", json!([transaction(from, contract, call)])).await?)
     }
@@ -151,13 +178,14 @@ impl Evm {
     }
 
     /// Replaces the newest `depth` blocks by as many others, which hold `transactions` and nothing else: what was mined
-    /// in the old ones is dropped, not put back into the pool. Each transaction is as [`Evm::raw`] gave it, with the
-    /// place of its block among the new ones, 0 being the lowest. Nonces must still fit.
+    /// in the old ones is dropped, not put back into the pool. Each stands with the place of its block among the new ones,
+    /// 0 being the lowest.
     ///
     /// The new blocks always have new hashes, empty ones too. Their timestamps are the fork's, whatever the time is now, or
     /// rise by `anvil_setBlockTimestampInterval` where that is set. A `newHeads` subscriber hears each new block.
-    pub async fn reorganise(&self, depth: u64, transactions: &[(Bytes, u64)]) -> anyhow::Result<()> {
-        self.request("anvil_reorg", json!([depth, transactions])).await.map(drop)
+    pub async fn reorganise(&self, depth: u64, transactions: &[(Remined, u64)]) -> anyhow::Result<()> {
+        let listed: Vec<Value> = transactions.iter().map(|(what, place)| json!([what.as_json(), place])).collect();
+        self.request("anvil_reorg", json!([depth, listed])).await.map(drop)
     }
 
     /// Takes the newest `depth` blocks and their transactions away: the chain is shorter until something is mined. A
@@ -183,11 +211,23 @@ impl Evm {
     }
 
     async fn mined(&self, hash: TxHash) -> anyhow::Result<Receipt> {
-        if let Some(receipt) = self.receipt(hash).await? {
-            return Ok(receipt);
+        if !self.mines_itself().await? {
+            self.mine(1).await?;
         }
-        self.mine(1).await?;
-        self.receipt(hash).await?.with_context(|| format!("{hash} was not mined"))
+        let begun = Instant::now();
+        while begun.elapsed() < MINED_WITHIN {
+            if let Some(receipt) = self.receipt(hash).await? {
+                return Ok(receipt);
+            }
+            sleep(LOOK_EVERY).await;
+        }
+        bail!("{hash} is not mined after {} s", MINED_WITHIN.as_secs())
+    }
+
+    async fn mines_itself(&self) -> anyhow::Result<bool> {
+        let by_transaction = self.request("anvil_getAutomine", json!([])).await? == Value::Bool(true);
+        let by_time = self.request("anvil_getIntervalMining", json!([])).await?.as_u64().unwrap_or_default();
+        Ok(by_transaction || by_time > 0)
     }
 }
 
@@ -218,6 +258,7 @@ fn receipt_from(value: Value) -> anyhow::Result<Receipt> {
     let number: U64 = field(&value, "blockNumber")?;
     let status: U64 = field(&value, "status")?;
     Ok(Receipt {
+        hash: field(&value, "transactionHash")?,
         block: BlockRef { number: BlockNumber(number.to()), hash: field(&value, "blockHash")? },
         success: status == U64::from(1),
         created: field(&value, "contractAddress")?,

@@ -1,3 +1,4 @@
+#!/bin/sh
 # Keeps one server for exactly as long as somebody holds our stdin, then stops it and removes its folder.
 #
 # The holder may die in any way, kill -9 included: its end of the pipe closes with it. Orders come as lines on stdin and
@@ -25,6 +26,8 @@ server() {
         sleep 0.05
         tries=$((tries + 1))
     done
+    # One line in any case: no file, an empty answer.
+    # shellcheck disable=SC2005
     echo "$(cat pid 2>/dev/null)"
 }
 

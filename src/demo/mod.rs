@@ -24,7 +24,7 @@ pub mod tokens;
 pub mod tools;
 
 pub use anvil::Anvil;
-pub use evm::{Evm, Receipt};
+pub use evm::{Evm, Receipt, Remined};
 pub use postgres::{Postgres, Stop};
 pub use proxy::Proxy;
 pub use tokens::{Call, Contract};

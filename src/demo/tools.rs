@@ -4,10 +4,12 @@
 //! PostgreSQL's library links; so binaries are taken from the platform's packages and links are made here.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+
+use super::guard::User;
 
 /// A `node_modules` folder.
 #[derive(Debug, Clone)]
@@ -57,8 +59,8 @@ fn system() -> &'static str {
 
 /// Copies PostgreSQL's files so that another user reaches and reads them, by hard links where possible, and makes the
 /// library links that the npm package only lists.
-pub fn copy_postgres(native: &Path, to: &Path) -> anyhow::Result<()> {
-    copy_folder(native, to).with_context(|| format!("cannot copy {}", native.display()))?;
+pub fn copy_postgres(native: &Path, to: &Path, user: Option<User>) -> anyhow::Result<()> {
+    copy_folder(native, to, user).with_context(|| format!("cannot copy {}", native.display()))?;
     let listed = fs::read_to_string(native.join("pg-symlinks.json")).unwrap_or_default();
     for (source, target) in listed_links(&listed) {
         let (Some(name), Some(target)) = (Path::new(source).file_name(), target.strip_prefix("native/")) else {
@@ -72,15 +74,19 @@ pub fn copy_postgres(native: &Path, to: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
+fn copy_folder(from: &Path, to: &Path, user: Option<User>) -> std::io::Result<()> {
     fs::create_dir(to)?;
     fs::set_permissions(to, fs::Permissions::from_mode(0o755))?;
+    if let Some(user) = user {
+        // The guard runs as that user and removes the folder at the end.
+        chown(to, Some(user.uid), Some(user.gid))?;
+    }
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let (source, target) = (entry.path(), to.join(entry.file_name()));
         let kind = entry.file_type()?;
         if kind.is_dir() {
-            copy_folder(&source, &target)?;
+            copy_folder(&source, &target, user)?;
         } else if kind.is_symlink() {
             symlink(fs::read_link(&source)?, &target)?;
         } else if source.extension().is_none_or(|extension| extension != "a") {

@@ -1,7 +1,7 @@
 //! Recorded blocks: the places a rewind can go back to, and the times of blocks that hold transfers.
 
 use super::{Error, Store, Unit, codec};
-use crate::domain::{BlockHash, BlockNumber, BlockRef, Slug, Time};
+use crate::domain::{BlockHash, BlockNumber, BlockRef, LogId, Slug, Time};
 
 /// A block to record. Only blocks whose header was read have a parent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,5 +138,22 @@ impl Unit {
         .execute(self.connection())
         .await?;
         Ok(gone.rows_affected())
+    }
+
+    /// Takes blocks off the chain that only invented logs spoke of: no header of theirs was ever read, and no canonical
+    /// transfer is left in them.
+    pub async fn orphan_empty_strangers(&mut self, slug: &Slug, invented: &[LogId]) -> Result<(), Error> {
+        let hashes: Vec<String> = invented.iter().map(|id| codec::hash_text(id.block_hash)).collect();
+        sqlx::query!(
+            "UPDATE blocks b SET canonical = false, orphaned_at = now()
+              WHERE b.network = $1 AND b.canonical AND b.hash = ANY($2) AND b.parent_hash IS NULL
+                AND NOT EXISTS (SELECT FROM transfers t WHERE t.network = $1 AND t.block_hash = b.hash AND t.state <> 'ORPHANED')
+                AND NOT EXISTS (SELECT FROM networks n WHERE n.slug = $1 AND n.scanned_hash = b.hash)",
+            slug.as_str(),
+            &hashes,
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
     }
 }

@@ -85,7 +85,8 @@ pub struct Store {
     pool: PgPool,
 }
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+/// The embedded migrations, in order.
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
 impl Store {
     /// A pool that connects when it is first used.
@@ -109,10 +110,11 @@ impl Store {
 
     /// Applies what is missing of the embedded migrations.
     pub async fn migrate(&self) -> Result<(), Error> {
-        MIGRATIONS.run(&self.pool).await.map_err(|error| match error {
-            sqlx::migrate::MigrateError::Execute(inner) => Error::from(inner),
-            other => Error::Schema(other.to_string()),
-        })
+        match MIGRATIONS.run(&self.pool).await {
+            Ok(()) => Ok(()),
+            Err(sqlx::migrate::MigrateError::Execute(inner)) => Err(Error::from(inner)),
+            Err(other) => Err(Error::Schema(other.to_string())),
+        }
     }
 
     /// Descriptions of the embedded migrations that are not yet applied, in order.

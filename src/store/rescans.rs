@@ -66,6 +66,17 @@ impl Store {
         .transpose()
     }
 
+    /// Tokens whose past is still being read: their sessions do not expire meanwhile.
+    pub async fn tokens_being_read(&self, slug: &Slug) -> Result<Vec<Address>, Error> {
+        let rows = sqlx::query!(
+            r#"SELECT DISTINCT token AS "token!" FROM rescans WHERE network = $1 AND finished_at IS NULL AND token IS NOT NULL"#,
+            slug.as_str(),
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(|row| codec::address(&row.token)).collect()
+    }
+
     /// How a rescan stands: transfers added so far, and when it was finished.
     pub async fn rescan_progress(&self, id: i64) -> Result<Option<(u64, Option<Time>)>, Error> {
         let row =

@@ -145,7 +145,8 @@ impl Unit {
                       s.tx_id, s.closed_at IS NOT NULL AS "closed!", s.lost_at_block
                  FROM unnest($2::text[], $3::text[]) AS g (token, recipient)
                  JOIN deposit_sessions s ON s.network = $1 AND s.to_address = g.recipient AND s.token_address = g.token
-                WHERE s.closed_at IS NULL OR s.expires_at >= $4 OR s.received_amount > 0
+                WHERE s.closed_at IS NULL OR s.expires_at >= $4
+                   OR s.id IN (SELECT o.session_id FROM transfers o WHERE o.network = $1 AND o.to_address = g.recipient AND o.state = 'ORPHANED')
                 ORDER BY s.id
                   FOR NO KEY UPDATE OF s SKIP LOCKED"#,
             slug.as_str(),
@@ -192,7 +193,9 @@ impl Unit {
         let rows = sqlx::query!(
             r#"SELECT id, token_address AS "token!", to_address AS "to!", greatest(created_at, accepted_at) AS "begins_at!", expires_at
                  FROM deposit_sessions
-                WHERE network = $1 AND to_address = ANY($2) AND (closed_at IS NULL OR expires_at >= $3 OR received_amount > 0)"#,
+                WHERE network = $1 AND to_address = ANY($2)
+                  AND (closed_at IS NULL OR expires_at >= $3
+                       OR id IN (SELECT o.session_id FROM transfers o WHERE o.network = $1 AND o.to_address = ANY($2) AND o.state = 'ORPHANED'))"#,
             slug.as_str(),
             &recipients,
             horizon,

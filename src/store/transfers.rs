@@ -52,6 +52,19 @@ pub struct TransferVerdict {
     pub confirmed: bool,
 }
 
+async fn watched<'c>(by: impl sqlx::PgExecutor<'c>, addresses: &[Address], since: Time) -> Result<Vec<Address>, Error> {
+    let texts: Vec<String> = addresses.iter().copied().map(codec::address_text).collect();
+    let rows = sqlx::query!(
+        r#"SELECT a.address AS "address!" FROM unnest($1::text[]) AS a (address)
+            WHERE EXISTS (SELECT FROM deposit_sessions s WHERE s.to_address = a.address AND s.accepted_at >= $2)"#,
+        &texts,
+        since,
+    )
+    .fetch_all(by)
+    .await?;
+    rows.iter().map(|row| codec::address(&row.address)).collect()
+}
+
 impl Store {
     /// The canonical transfers of a range, for comparing the second look with the first. Only what both looks read.
     pub async fn transfers_between(
@@ -90,6 +103,11 @@ impl Store {
             .collect()
     }
 
+    /// Which of these addresses a session has named since `since`, on any network.
+    pub async fn watched(&self, addresses: &[Address], since: Time) -> Result<Vec<Address>, Error> {
+        watched(&self.pool, addresses, since).await
+    }
+
     /// How many confirmed transfers stand above a block: what a rewind to it would revert.
     pub async fn confirmed_above(&self, slug: &Slug, ancestor: BlockNumber) -> Result<u64, Error> {
         let row = sqlx::query!(
@@ -116,18 +134,9 @@ impl Store {
 }
 
 impl Unit {
-    /// Which of these addresses a session has named since `since`, on any network.
+    /// [`Store::watched`], by the sessions visible in this unit.
     pub async fn watched(&mut self, addresses: &[Address], since: Time) -> Result<Vec<Address>, Error> {
-        let texts: Vec<String> = addresses.iter().copied().map(codec::address_text).collect();
-        let rows = sqlx::query!(
-            r#"SELECT a.address AS "address!" FROM unnest($1::text[]) AS a (address)
-                WHERE EXISTS (SELECT FROM deposit_sessions s WHERE s.to_address = a.address AND s.accepted_at >= $2)"#,
-            &texts,
-            since,
-        )
-        .fetch_all(self.connection())
-        .await?;
-        rows.iter().map(|row| codec::address(&row.address)).collect()
+        watched(self.connection(), addresses, since).await
     }
 
     /// Inserts transfers whose blocks are recorded; returns those that are new or live again (I3).
@@ -247,6 +256,26 @@ impl Unit {
         .fetch_all(self.connection())
         .await?;
         rows.iter().map(|row| Destination::read(&row.token_address, &row.to_address)).collect()
+    }
+
+    /// The time of the oldest transfer at these destinations whose owner may still change.
+    pub async fn oldest_open_transfer(
+        &mut self,
+        slug: &Slug,
+        destinations: &[Destination],
+    ) -> Result<Option<Time>, Error> {
+        let (tokens, recipients) = Destination::columns(destinations);
+        let row = sqlx::query!(
+            r#"SELECT min(t.paid_at) AS oldest FROM unnest($2::text[], $3::text[]) AS g (token, recipient)
+                 JOIN transfers t ON t.network = $1 AND t.to_address = g.recipient AND t.token_address = g.token AND t.state <> 'ORPHANED'
+                WHERE t.state = 'SEEN' OR (t.reason = 'ambiguous' AND t.settled IS NULL)"#,
+            slug.as_str(),
+            &tokens,
+            &recipients,
+        )
+        .fetch_one(self.connection())
+        .await?;
+        Ok(row.oldest)
     }
 
     /// The canonical transfers at these destinations that a derivation needs: those not yet confirmed, those held as

@@ -47,7 +47,8 @@ impl Unit {
     /// watcher or another step came between, nothing is written.
     pub async fn move_cursor(mut self, fence: &Fence, from: &Cursor, to: &Cursor) -> Result<(), Error> {
         let moved = sqlx::query!(
-            "UPDATE networks SET scanned_number = $4, scanned_hash = $5, scanned_time = $6, confirmed_number = $7
+            "UPDATE networks SET scanned_number = $4, scanned_hash = $5, scanned_time = $6, confirmed_number = $7,
+                    head_number = greatest(head_number, $4), head_seen_at = now()
              WHERE slug = $1 AND fence = $2 AND scanned_hash = $3 AND confirmed_number = $8",
             fence.network.as_str(),
             fence.number,
@@ -79,6 +80,11 @@ impl Unit {
     /// Commits what no cursor depends on: leases, requests, rows of new networks.
     pub(super) async fn commit_unfenced(self) -> Result<(), Error> {
         Ok(self.transaction.commit().await?)
+    }
+
+    /// Gives up what was begun.
+    pub async fn abandon(self) -> Result<(), Error> {
+        Ok(self.transaction.rollback().await?)
     }
 
     async fn commit_if(self, fenced: bool) -> Result<(), Error> {

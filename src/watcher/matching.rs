@@ -222,7 +222,7 @@ impl<'a> Run<'a> {
         match self.equal(&open, entry.units).as_slice() {
             [] => {}
             [one] => return self.pay(index, entry, *one),
-            tied => return self.tie(index, entry, &tied.to_vec()),
+            tied => return self.tie(index, entry, tied),
         }
         match self.part(&open, entry) {
             Ok(session) => self.pay(index, entry, session),

@@ -1,14 +1,243 @@
-//! The work: look at a network twice, match, confirm, undo what a reorganisation undoes.
+//! The work: look at a network, match, look again, confirm, undo what a reorganisation undoes.
+//!
+//! [`Watcher::step`] takes no input. It reads the committed cursor, looks at the chain, lets pure functions decide
+//! ([`plan`], [`matching`], [`outcome`]) and commits everything it did together with the new cursor (I1). Live tail,
+//! catch-up, restart and reorganisation are the same step with other numbers. Not for when to step: that is the roof's.
 
 pub mod admission;
+mod derivation;
+mod effects;
+mod first_look;
+mod following;
 pub mod matching;
 pub mod outcome;
+pub mod plan;
+mod rescan;
+mod rewind;
+mod second_look;
+mod start;
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
+
+pub use matching::Rules;
+
+use crate::chain::{self, Pool};
+use crate::domain::{BlockNumber, Header, Time};
+use crate::settings::{Network, Sessions};
+use crate::store::{self, Cursor, Fence, NetworkRow, Store};
+use crate::telemetry as t;
+use derivation::Setting;
+use effects::Effects;
+use following::Following;
+use rewind::Suspicion;
+
+/// How often every endpoint is inspected.
+const INSPECT_EVERY: Duration = Duration::from_secs(60);
 
 /// A configured duration as a span of calendar time.
 pub(crate) fn span(duration: Duration) -> TimeDelta {
     TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
+}
+
+/// Why a step did not do its work; nothing of it is written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The chain could not be read, or not believed.
+    #[error(transparent)]
+    Chain(#[from] chain::Error),
+    /// The database could not be read or written, or the lease was lost.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// What was read does not fit what is known: wait, look again, tell.
+    #[error("{0}")]
+    Doubt(String),
+}
+
+/// What a step did.
+#[derive(Debug, Default)]
+pub struct Step {
+    /// There is more to do at once.
+    pub more: bool,
+    /// What it did, for the histogram: `scan`, `confirm`, `rewind`, `backfill` or `idle`.
+    pub kind: &'static str,
+    /// What kept it from doing all of it.
+    pub trouble: Option<Error>,
+    /// Why the network is halted.
+    pub halted: Option<String>,
+}
+
+/// What became of the network's row and the chain's head in this step.
+#[derive(Debug, Clone, Copy)]
+struct Progress {
+    cursor: Cursor,
+    more: bool,
+    kind: &'static str,
+}
+
+/// The one writer of a network, while its fence holds.
+#[derive(Debug)]
+pub struct Watcher {
+    network: Arc<Network>,
+    sessions: Arc<Sessions>,
+    rules: Rules,
+    store: Store,
+    pool: Arc<Pool>,
+    fence: Fence,
+    following: Following,
+    suspicion: Option<Suspicion>,
+    disputed: u64,
+    inspected: Option<Instant>,
+    tag_asked: Option<Instant>,
+    head_told: Option<Instant>,
+    head: Option<(Header, Instant)>,
+    cursor: Option<Cursor>,
+}
+
+impl Watcher {
+    /// A watcher that remembers nothing: all it knows is in the database.
+    pub fn new(network: Arc<Network>, sessions: Arc<Sessions>, store: Store, pool: Arc<Pool>, fence: Fence) -> Watcher {
+        Watcher {
+            rules: Rules::new(&network, &sessions),
+            following: Following::new(&network),
+            network,
+            sessions,
+            store,
+            pool,
+            fence,
+            suspicion: None,
+            disputed: 0,
+            inspected: None,
+            tag_asked: None,
+            head_told: None,
+            head: None,
+            cursor: None,
+        }
+    }
+
+    /// One look at the chain's head, one second look and one piece of a rescan, where they are due.
+    pub async fn step(&mut self) -> Result<Step, Error> {
+        let slug = self.network.slug.clone();
+        let Some(row) = self.store.network(&slug).await? else { return Err(store::Error::LeaseLost.into()) };
+        self.cursor = row.cursor;
+        if let Some(reason) = self.misfit(&row) {
+            return self.halt(reason).await;
+        }
+        if let Some(reason) = row.halted.clone().filter(|_| !row.resume_requested) {
+            t::HALTED.set(&[slug.as_str()], true);
+            return Ok(Step { kind: "idle", halted: Some(reason), ..Step::default() });
+        }
+        t::HALTED.set(&[slug.as_str()], false);
+        self.inspect(&row).await;
+        let endpoint = self.pool.first().await?;
+        if row.pinned.genesis.is_none() {
+            let (_, genesis) = endpoint.genesis_and_chain().await?;
+            self.store.pin_genesis(&self.fence, genesis).await?;
+            self.pool.inspect(Some(genesis)).await;
+        }
+        if let Some(reason) = self.follow(&endpoint, &row).await? {
+            return self.halt(reason).await;
+        }
+        let Some(cursor) = row.cursor else {
+            self.start(&endpoint, &row).await?;
+            return Ok(Step { more: true, kind: "idle", ..Step::default() });
+        };
+        if row.resume_requested {
+            return self.resume(&endpoint, &row, cursor).await;
+        }
+        let first = self.first_look(&endpoint, &row, cursor).await?;
+        let mut step = match first {
+            first_look::Found::Progress(progress) => {
+                self.cursor = Some(progress.cursor);
+                Step { more: progress.more, kind: progress.kind, ..Step::default() }
+            }
+            first_look::Found::Reorganised => return self.rewind(&endpoint, &row, cursor).await,
+        };
+        // What keeps the second look from its work must not keep the first one from the next block.
+        let row = NetworkRow { cursor: self.cursor, ..row };
+        for later in [self.second_look(&endpoint, &row).await, self.rescan(&endpoint, &row).await] {
+            match later {
+                Ok(None) => {}
+                Ok(Some(progress)) => {
+                    self.cursor = Some(progress.cursor);
+                    step.more |= progress.more;
+                    if step.kind == "idle" {
+                        step.kind = progress.kind;
+                    }
+                }
+                Err(Error::Store(error)) => return Err(error.into()),
+                Err(error) => step.trouble = Some(error),
+            }
+        }
+        Ok(step)
+    }
+
+    /// How far behind the chain the network is, for the gauges; to be called after each step, whatever came of it.
+    pub fn report_lag(&self, now: Time) {
+        let slug = [self.network.slug.as_str()];
+        let Some(cursor) = self.cursor else { return };
+        t::SCANNED_BLOCK.set(&slug, cursor.block.number);
+        t::SCANNED_BLOCK_TIMESTAMP_SECONDS.set(&slug, cursor.time);
+        t::CONFIRMED_BLOCK.set(&slug, cursor.confirmed);
+        t::DISPUTED_TRANSFERS.set(&slug, self.disputed);
+        let patience = self.network.poll_interval.saturating_mul(3);
+        let (waiting, fresh) = match &self.head {
+            Some((head, read)) => {
+                t::CHAIN_HEAD_BLOCK.set(&slug, head.block.number);
+                t::CHAIN_HEAD_TIMESTAMP_SECONDS.set(&slug, head.time);
+                (head.block.number.above(cursor.block.number), read.elapsed() <= patience)
+            }
+            None => (0, false),
+        };
+        t::LAG_BLOCKS.set(&slug, waiting);
+        let age = now.signed_duration_since(cursor.time).to_std().unwrap_or_default();
+        t::LAG_SECONDS.set(&slug, if waiting > 0 || !fresh { age } else { Duration::ZERO });
+    }
+
+    /// What the configuration says against what the database has pinned.
+    fn misfit(&self, row: &NetworkRow) -> Option<String> {
+        let pinned = row.pinned.chain_id;
+        let wanted = self.network.chain_id;
+        (pinned != wanted).then(|| {
+            format!("chain id {wanted} is configured, the database has pinned {pinned}: give the other chain a slug of its own")
+        })
+    }
+
+    async fn halt(&mut self, reason: String) -> Result<Step, Error> {
+        let slug = self.network.slug.as_str();
+        tracing::error!(
+            network = slug,
+            reason,
+            "network halted: nothing of it is matched or confirmed until a person has looked"
+        );
+        self.store.halt(&self.fence, &reason).await?;
+        t::HALTED.set(&[slug], true);
+        Ok(Step { kind: "idle", halted: Some(reason), ..Step::default() })
+    }
+
+    async fn inspect(&mut self, row: &NetworkRow) {
+        if self.inspected.is_none_or(|at| at.elapsed() >= INSPECT_EVERY) {
+            self.pool.inspect(row.pinned.genesis).await;
+            self.inspected = Some(Instant::now());
+            let healthy = self.pool.healthy();
+            let single = healthy.iter().map(|e| e.operator()).collect::<std::collections::BTreeSet<_>>().len() < 2;
+            t::SINGLE_OPERATOR.set(&[self.network.slug.as_str()], single);
+        }
+    }
+
+    /// Remembers the newest head that was read, and tells `status` of it now and then.
+    async fn saw_head(&mut self, head: Header) -> Result<(), Error> {
+        self.head = Some((head, Instant::now()));
+        if self.head_told.is_none_or(|at| at.elapsed() >= Duration::from_secs(3)) {
+            self.head_told = Some(Instant::now());
+            self.store.saw_head(&self.network.slug, head.block.number, head.time).await?;
+        }
+        Ok(())
+    }
+
+    fn setting<'a>(network: &'a Network, rules: &'a Rules, scanned: BlockNumber, now: Time) -> Setting<'a> {
+        Setting { network, rules, scanned, now }
+    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use alloy::primitives::U256;
 use deposit_watcher::demo::tokens::OddLog;
-use deposit_watcher::demo::{Anvil, Call, Contract, Evm};
+use deposit_watcher::demo::{Anvil, Call, Contract, Evm, Remined};
 use deposit_watcher::domain::{Address, BlockNumber, Units};
 use serde_json::{Value, json};
 
@@ -94,8 +94,8 @@ async fn a_reorganisation_drops_what_is_not_mined_again() {
     let (_anvil, evm, payer, shop) = world(&[]).await;
     let token = evm.deploy(payer, Contract::Plain6).await.unwrap();
     evm.pay(payer, token, &Call::Mint(payer, units(1_000))).await.unwrap();
-    let hash = evm.send(payer, token, &Call::Transfer(shop, units(7))).await.unwrap();
-    let (first, raw) = (evm.receipt(hash).await.unwrap().unwrap(), evm.raw(hash).await.unwrap());
+    let first = evm.pay(payer, token, &Call::Transfer(shop, units(7))).await.unwrap();
+    let (hash, raw) = (first.hash, evm.raw(first.hash).await.unwrap());
     evm.mine(2).await.unwrap();
     let head = evm.head().await.unwrap();
 
@@ -110,15 +110,32 @@ async fn a_reorganisation_drops_what_is_not_mined_again() {
     assert!(error.contains("-32000") && error.contains("unknown block"), "{error}");
 
     // Mined again: the same transaction in another block.
-    evm.reorganise(3, &[(raw, 1)]).await.unwrap();
+    evm.reorganise(3, &[(Remined::Again(raw), 1)]).await.unwrap();
     let again = evm.receipt(hash).await.unwrap().unwrap();
     assert_eq!(again.block.number, first.block.number.plus(1));
     assert_eq!(evm.balance(token, shop).await.unwrap(), units(7));
+
+    // Another one instead: the payer took it back.
+    evm.reorganise(3, &[(Remined::Other(payer, token, Call::Transfer(payer, units(7))), 0)]).await.unwrap();
+    assert_eq!(evm.receipt(hash).await.unwrap(), None);
+    assert_eq!(evm.balance(token, shop).await.unwrap(), Units::ZERO);
 
     // A shorter chain.
     evm.rollback(2).await.unwrap();
     assert_eq!(evm.head().await.unwrap().block.number, first.block.number);
     assert_eq!(evm.receipt(hash).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn what_is_mined_again_needs_its_nonce() {
+    let (_anvil, evm, payer, shop) = world(&[]).await;
+    let token = evm.deploy(payer, Contract::Plain6).await.unwrap();
+    evm.pay(payer, token, &Call::Mint(payer, units(1_000))).await.unwrap();
+    evm.pay(payer, token, &Call::Transfer(shop, units(1))).await.unwrap();
+    let second = evm.pay(payer, token, &Call::Transfer(shop, units(2))).await.unwrap();
+    let raw = evm.raw(second.hash).await.unwrap();
+    evm.reorganise(2, &[(Remined::Again(raw), 0)]).await.unwrap();
+    assert_eq!(evm.receipt(second.hash).await.unwrap(), None, "dropped without a word");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
-//! Starts PostgreSQL and, unless told `--no-anvil`, anvil; prints where they are as lines for `eval`; stops them when stdin ends.
+//! Starts PostgreSQL and anvil, prints where they are as lines for `eval`, and stops them when stdin ends.
 //!
-//! A tool for developers and scripts, made of the same files as the library's `demo` room. Not shipped.
+//! `--no-anvil` leaves anvil out, `--migrate` applies `migrations/`. For developers and scripts, to be run from the
+//! repository's top; made of the same files as the library's `demo` room. Not shipped.
 
 #[path = "../../../../src/demo/anvil.rs"]
 #[allow(dead_code)]
@@ -8,29 +9,37 @@ mod anvil;
 #[path = "../../../../src/demo/guard.rs"]
 #[allow(dead_code)]
 mod guard;
+mod migrate;
 #[path = "../../../../src/demo/postgres.rs"]
 #[allow(dead_code)]
 mod postgres;
 #[path = "../../../../src/demo/tools.rs"]
 mod tools;
 
-use std::io::{Write, stdin, stdout};
+use std::io::{Write, sink, stdin, stdout};
+use std::path::Path;
 
+use anvil::Anvil;
+use postgres::Postgres;
 use tools::Tools;
 
+const DATABASE: &str = "postgres";
+
 fn main() -> anyhow::Result<()> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let asked = |flag: &str| args.iter().any(|arg| arg == flag);
     let tools = Tools::at(std::env::var_os(Tools::VARIABLE).unwrap_or_else(|| Tools::FOLDER.into()));
-    let postgres = postgres::Postgres::start(&tools)?;
-    println!("export DATABASE_URL={}", postgres.url("postgres"));
-    let anvil = match std::env::args().any(|arg| arg == "--no-anvil") {
-        true => None,
-        false => Some(anvil::Anvil::start(&tools, &[])?),
-    };
+    let postgres = Postgres::start(&tools)?;
+    if asked("--migrate") {
+        migrate::migrate(postgres.port(), Postgres::USER, DATABASE, Path::new("migrations"))?;
+    }
+    println!("export DATABASE_URL={}", postgres.url(DATABASE));
+    let anvil = if asked("--no-anvil") { None } else { Some(Anvil::start(&tools, &[])?) };
     if let Some(anvil) = &anvil {
         println!("export ANVIL_URL={} ANVIL_WS_URL={}", anvil.url(), anvil.ws_url());
     }
-    println!("# ready; ends with stdin");
+    println!("# ready, until stdin ends");
     stdout().flush()?;
-    std::io::copy(&mut stdin(), &mut std::io::sink())?;
+    std::io::copy(&mut stdin(), &mut sink())?;
     Ok(())
 }

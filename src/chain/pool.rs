@@ -1,0 +1,201 @@
+//! The endpoints of one network, and which of them to ask. Never two at once for one question.
+//!
+//! Order is priority, then health; nothing is read from an endpoint that was not found on the right chain. Not for what
+//! is asked, and not for agreement between endpoints: the second look compares.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use alloy::transports::BoxTransport;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+use url::Url;
+
+use super::endpoint::Endpoint;
+use super::error::{BuildError, Error};
+use super::heads::{self, Heads};
+use super::health::EndpointReport;
+use super::http::{self, Http};
+use super::socket::Socket;
+use super::wire::Limits;
+use crate::domain::{BlockHash, ChainId, EndpointKey, Header, Secret};
+use crate::settings;
+
+/// One network's endpoints.
+#[derive(Debug)]
+pub struct Pool {
+    pub(super) chain_id: ChainId,
+    pub(super) pinned: Mutex<Option<BlockHash>>,
+    /// In order of priority, then key.
+    pub(super) endpoints: Vec<Arc<Endpoint>>,
+    /// True once all were inspected.
+    pub(super) inspected: OnceLock<()>,
+    limits: Limits,
+    sockets: Vec<(Arc<Endpoint>, Secret<Url>)>,
+    heads: Heads,
+    listeners: OnceLock<Vec<AbortHandle>>,
+}
+
+impl Pool {
+    /// Builds the transports; dials nothing.
+    pub fn connect(network: &settings::Network) -> Result<Pool, BuildError> {
+        Pool::connect_within(network, Limits::default())
+    }
+
+    /// The same with other limits.
+    pub fn connect_within(network: &settings::Network, limits: Limits) -> Result<Pool, BuildError> {
+        let mut transports = Vec::with_capacity(network.endpoints.len());
+        let mut sockets = Vec::new();
+        for endpoint in &network.endpoints {
+            let key = endpoint.key.clone();
+            let unusable = |reason: String| BuildError { endpoint: key.clone(), reason };
+            let transport = match endpoint.url.expose().scheme() {
+                "http" | "https" => {
+                    let client = http::client(limits).map_err(|error| unusable(error.to_string()))?;
+                    BoxTransport::new(Http::new(client, endpoint.url.clone(), limits))
+                }
+                "ws" | "wss" => {
+                    sockets.push((key.clone(), endpoint.url.clone()));
+                    BoxTransport::new(Socket::new(endpoint.url.clone(), limits))
+                }
+                scheme => return Err(unusable(format!("its URL begins with {scheme}, not http, https, ws or wss"))),
+            };
+            transports.push((key, transport));
+        }
+        Ok(Pool::build(network, transports, sockets, limits))
+    }
+
+    /// A pool over other transports, in the order given; operator and priority come from `network` by key.
+    pub fn with_transports(network: &settings::Network, transports: Vec<(EndpointKey, BoxTransport)>) -> Pool {
+        Pool::build(network, transports, Vec::new(), Limits::default())
+    }
+
+    fn build(
+        network: &settings::Network,
+        transports: Vec<(EndpointKey, BoxTransport)>,
+        sockets: Vec<(EndpointKey, Secret<Url>)>,
+        limits: Limits,
+    ) -> Pool {
+        let built = transports.into_iter().map(|(key, transport)| Endpoint::new(network, key, transport, limits));
+        let mut endpoints: Vec<Arc<Endpoint>> = built.map(Arc::new).collect();
+        endpoints.sort_by_key(|endpoint| endpoint.report().priority);
+        let endpoint = |key: &EndpointKey| endpoints.iter().find(|endpoint| endpoint.key() == key).cloned();
+        let sockets = sockets.into_iter().filter_map(|(key, url)| Some((endpoint(&key)?, url))).collect();
+        Pool {
+            chain_id: network.chain_id,
+            pinned: Mutex::new(None),
+            endpoints,
+            inspected: OnceLock::new(),
+            limits,
+            sockets,
+            heads: watch::Sender::new(None),
+            listeners: OnceLock::new(),
+        }
+    }
+
+    /// The best endpoint that may be read from now.
+    ///
+    /// Inspects what is due: all on first use, later those whose connection broke and whose pause is over. Without any
+    /// the error says when to come back; it is [`Error::WrongChain`] only when every endpoint serves another chain.
+    pub async fn first(&self) -> Result<Arc<Endpoint>, Error> {
+        self.inspect_once().await;
+        for endpoint in &self.endpoints {
+            self.inspect_if_due(endpoint).await;
+            if endpoint.change(|health, now| health.abreast(now)) {
+                return Ok(endpoint.clone());
+            }
+        }
+        let behind = self.endpoints.iter().find(|endpoint| endpoint.change(|health, now| health.usable(now)));
+        behind.cloned().ok_or_else(|| self.nobody())
+    }
+
+    /// Another endpoint for the second look: of another operator where one is usable, else of the same; `None` without.
+    pub async fn second(&self, first: &Endpoint) -> Option<Arc<Endpoint>> {
+        self.inspect_once().await;
+        let (others, same): (Vec<_>, Vec<_>) = self
+            .endpoints
+            .iter()
+            .filter(|endpoint| endpoint.key() != first.key())
+            .partition(|endpoint| endpoint.operator() != first.operator());
+        for endpoint in others.into_iter().chain(same) {
+            self.inspect_if_due(endpoint).await;
+            if endpoint.change(|health, now| health.abreast(now)) {
+                return Some(endpoint.clone());
+            }
+        }
+        None
+    }
+
+    /// Every endpoint that may be read from now and is not behind, best first.
+    pub fn healthy(&self) -> Vec<Arc<Endpoint>> {
+        let healthy = |endpoint: &&Arc<Endpoint>| endpoint.change(|health, now| health.abreast(now));
+        self.endpoints.iter().filter(healthy).cloned().collect()
+    }
+
+    /// All of them, best first, usable or not.
+    pub fn endpoints(&self) -> &[Arc<Endpoint>] {
+        &self.endpoints
+    }
+
+    /// How each endpoint is.
+    pub fn report(&self) -> Vec<EndpointReport> {
+        self.endpoints.iter().map(|endpoint| endpoint.report()).collect()
+    }
+
+    /// The newest head that any WebSocket endpoint told of: "look now". It may miss heads, and never fires for a network
+    /// without WebSocket endpoints. The first call starts to listen and needs a runtime; dropping the pool ends it.
+    pub fn heads(&self) -> watch::Receiver<Option<Header>> {
+        self.listeners.get_or_init(|| {
+            let sockets = self.sockets.iter().cloned();
+            let listen = |(endpoint, url)| heads::listen(endpoint, url, self.limits, self.heads.clone());
+            sockets.map(|socket| tokio::spawn(listen(socket)).abort_handle()).collect()
+        });
+        self.heads.subscribe()
+    }
+
+    /// Forgets every waiting time, so that each endpoint may be asked at once: an operator resumed, or a test goes on.
+    pub fn forgive(&self) {
+        for endpoint in &self.endpoints {
+            endpoint.change(|health, _| health.forgive());
+        }
+    }
+
+    /// Why no endpoint is usable, and when to come back.
+    fn nobody(&self) -> Error {
+        let wrong = |endpoint: &Arc<Endpoint>| {
+            let (found, reason) = endpoint.change(|health, _| health.wrong.clone())?;
+            Some(Error::WrongChain { endpoint: endpoint.key().clone(), found, reason })
+        };
+        let wrongs: Vec<Error> = self.endpoints.iter().filter_map(wrong).collect();
+        let all_wrong = wrongs.len() == self.endpoints.len();
+        if let Some(error) = wrongs.into_iter().next().filter(|_| all_wrong) {
+            return error;
+        }
+        let now = Instant::now();
+        let soonest = self.endpoints.iter().map(|endpoint| endpoint.change(|health, _| health.wait(now))).min();
+        let each = self.endpoints.iter().map(|endpoint| {
+            let report = endpoint.report();
+            let why = report.last_error.map_or_else(String::new, |(reason, _)| format!(" ({reason})"));
+            format!("{} is {}{why}", report.key, report.state.as_str())
+        });
+        let reason = each.collect::<Vec<_>>().join("; ");
+        Error::Transient {
+            endpoint: None,
+            reason,
+            retry_after: soonest.map(|wait| wait.max(Duration::from_millis(50))),
+        }
+    }
+
+    pub(super) fn genesis(&self) -> Option<BlockHash> {
+        *self.pinned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        for listener in self.listeners.get().into_iter().flatten() {
+            listener.abort();
+        }
+    }
+}

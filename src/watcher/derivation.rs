@@ -1,0 +1,284 @@
+//! Derive, don't mutate: reads the destinations that something happened at, asks [`super::matching`], and writes the
+//! difference. Both looks, a rewind and a rescan end here, inside their own unit of work (I4, I6).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::matching::{self, Entry, Group, Named, Neighbour, Standing, Verdict};
+use super::outcome::{self, Sums};
+use super::{Effects, Rules, admission, span};
+use crate::domain::{Assignment, BlockNumber, Session, SessionId, SessionStatus, Time, Token, Units, Unmatched};
+use crate::settings::Network;
+use crate::store::{
+    self, Destination, GroupRow, SessionRow, SessionWrite, StoredTransfer, TransferVerdict, Transition, Unit,
+};
+
+/// What a derivation needs besides the rows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Setting<'a> {
+    /// The network's configuration.
+    pub(super) network: &'a Network,
+    /// The rules of matching.
+    pub(super) rules: &'a Rules,
+    /// The cursor before this unit: what a session that loses its money remembers.
+    pub(super) scanned: BlockNumber,
+    /// The database's clock, for latencies.
+    pub(super) now: Time,
+}
+
+/// Derives these destinations again and writes what changed. One whose session row is held by another transaction is
+/// put aside for a later step.
+pub(super) async fn derive(
+    unit: &mut Unit,
+    setting: Setting<'_>,
+    destinations: BTreeSet<Destination>,
+    effects: &mut Effects,
+) -> Result<(), store::Error> {
+    let mut destinations: Vec<Destination> = destinations.into_iter().collect();
+    if destinations.is_empty() {
+        return Ok(());
+    }
+    let slug = &setting.network.slug;
+    let oldest = unit.oldest_open_transfer(slug, &destinations).await?.unwrap_or(setting.now);
+    let horizon = oldest.checked_sub_signed(setting.rules.reuse_after).unwrap_or(oldest);
+    let rows = unit.lock_sessions(slug, &destinations, horizon).await?;
+    let around = unit.sessions_around(slug, &destinations, horizon).await?;
+    let held = held(&destinations, &rows, &around);
+    if !held.is_empty() {
+        unit.defer(slug, &held).await?;
+        destinations.retain(|destination| !held.contains(destination));
+    }
+    let facts = unit.address_facts(slug, &destinations).await?;
+    let ids: Vec<SessionId> = rows.iter().map(|row| row.id.clone()).collect();
+    let transfers = unit.transfers_at(slug, &destinations, &ids).await?;
+
+    let mut verdicts = Vec::new();
+    let mut writes = Vec::new();
+    let mut due = Vec::new();
+    for fact in facts {
+        let Some(token) = setting.network.tokens.iter().find(|token| token.address == fact.destination.token) else {
+            continue;
+        };
+        let place = Place::gather(setting, token, fact, &rows, &around, &transfers);
+        place.settle(setting, &mut verdicts, &mut writes, &mut due, effects);
+    }
+    if !verdicts.is_empty() {
+        unit.write_verdicts(slug, &verdicts).await?;
+    }
+    if !writes.is_empty() {
+        unit.write_sessions(&writes).await?;
+    }
+    if !due.is_empty() {
+        unit.claim_due(&due).await?;
+    }
+    Ok(())
+}
+
+/// Destinations with a session that exists and could not be locked.
+fn held(destinations: &[Destination], rows: &[SessionRow], around: &[GroupRow]) -> Vec<Destination> {
+    let locked: BTreeSet<&SessionId> = rows.iter().map(|row| &row.id).collect();
+    let free: Vec<(&str, crate::domain::Address)> =
+        around.iter().filter(|row| !locked.contains(&row.id)).map(|row| (row.token.as_str(), row.to)).collect();
+    let held = |d: &&Destination| free.iter().any(|(token, to)| *to == d.to && token.parse() == Ok(d.token));
+    destinations.iter().filter(held).copied().collect()
+}
+
+/// One destination with everything that is known of it.
+struct Place<'a> {
+    group: Group<'a>,
+    rows: BTreeMap<SessionId, &'a SessionRow>,
+    stored: Vec<&'a StoredTransfer>,
+}
+
+impl<'a> Place<'a> {
+    fn gather(
+        setting: Setting<'_>,
+        token: &'a Token,
+        fact: store::AddressFacts,
+        rows: &'a [SessionRow],
+        around: &[GroupRow],
+        transfers: &'a [StoredTransfer],
+    ) -> Place<'a> {
+        let mut sessions: Vec<Session> = Vec::new();
+        let mut by_id = BTreeMap::new();
+        let mut unusable = false;
+        for row in rows {
+            match admission::admit(row, setting.network) {
+                Ok(session) if session.token == token.key && session.address == fact.destination.to => {
+                    by_id.insert(row.id.clone(), row);
+                    sessions.push(session);
+                }
+                Ok(_) => {}
+                Err(_) => unusable = true,
+            }
+        }
+        let named = match (sessions.is_empty(), fact.same_token, fact.same_network) {
+            (false, _, _) => Named::Usable,
+            (true, true, _) if unusable => Named::Unusable,
+            (true, true, _) => Named::Usable,
+            (true, false, true) => Named::OtherToken,
+            (true, false, false) => Named::OtherNetwork,
+        };
+        let neighbours = around.iter().filter(|row| row.to == fact.destination.to).map(|row| Neighbour {
+            id: row.id.clone(),
+            begins_at: row.begins_at,
+            expires_at: row.expires_at,
+        });
+        let stored: Vec<&StoredTransfer> = transfers.iter().filter(|t| t.destination == fact.destination).collect();
+        let group = Group {
+            token,
+            neighbours: neighbours.collect(),
+            named,
+            transfers: stored.iter().map(|transfer| entry(transfer)).collect(),
+            sessions,
+        };
+        Place { group, rows: by_id, stored }
+    }
+
+    fn settle(
+        &self,
+        setting: Setting<'_>,
+        verdicts: &mut Vec<TransferVerdict>,
+        writes: &mut Vec<SessionWrite>,
+        due: &mut Vec<(SessionId, String)>,
+        effects: &mut Effects,
+    ) {
+        let derived = matching::derive(&self.group, setting.rules);
+        for verdict in &derived {
+            self.note(setting, verdict, verdicts, effects);
+        }
+        for session in &self.group.sessions {
+            let Some(row) = self.rows.get(&session.id) else { continue };
+            let paid = self.paid(session, &derived);
+            let write = self.judge(setting, session, row, &paid);
+            if differs(&write, row) {
+                effects
+                    .session(Transition { id: row.id.clone(), from: row.status, to: write.status }, self.group.token);
+                let rest = session.amount.saturating_sub(sum(paid.iter().map(|p| p.units)));
+                if !write.closed && write.received != "0" && !rest.is_zero() {
+                    due.push((row.id.clone(), rest.to_decimal(self.group.token.decimals)));
+                }
+                writes.push(write);
+            }
+        }
+    }
+
+    /// Remembers a verdict that differs from what is stored.
+    fn note(
+        &self,
+        setting: Setting<'_>,
+        verdict: &Verdict,
+        verdicts: &mut Vec<TransferVerdict>,
+        effects: &mut Effects,
+    ) {
+        let Some(stored) = self.stored.iter().find(|stored| stored.id == verdict.id) else { return };
+        let same = match &verdict.assignment {
+            Assignment::Session(id) => stored.session.as_ref() == Some(id),
+            Assignment::None(reason) => stored.session.is_none() && stored.reason == Some(*reason),
+        };
+        if same && verdict.confirmed == stored.confirmed {
+            return;
+        }
+        let fresh = stored.session.is_none() && stored.reason.is_none();
+        effects.verdict(setting.now, self.group.token, stored, verdict, fresh);
+        verdicts.push(TransferVerdict {
+            id: verdict.id,
+            assignment: verdict.assignment.clone(),
+            confirmed: verdict.confirmed,
+        });
+    }
+
+    /// The canonical transfers of a session: first those that stand, then the derived ones, each in chain order.
+    fn paid(&self, session: &Session, derived: &[Verdict]) -> Vec<Paid<'a>> {
+        let stands =
+            self.group.transfers.iter().zip(&self.stored).filter_map(|(entry, stored)| match &entry.standing {
+                Standing::Pays(id) if *id == session.id => {
+                    Some(Paid { stored, units: entry.units, confirmed: entry.confirmed })
+                }
+                Standing::Pays(_) | Standing::Open | Standing::Settled => None,
+            });
+        let by_rule = derived.iter().filter_map(|verdict| match &verdict.assignment {
+            Assignment::Session(id) if *id == session.id => {
+                let stored = self.stored.iter().find(|stored| stored.id == verdict.id)?;
+                Some(Paid { stored, units: stored.units, confirmed: verdict.confirmed })
+            }
+            Assignment::Session(_) | Assignment::None(_) => None,
+        });
+        stands.chain(by_rule).collect()
+    }
+
+    fn judge(&self, setting: Setting<'_>, session: &Session, row: &SessionRow, paid: &[Paid<'_>]) -> SessionWrite {
+        let token = self.group.token;
+        let sums = Sums {
+            received: sum(paid.iter().map(|p| p.units)),
+            confirmed: sum(paid.iter().filter(|p| p.confirmed).map(|p| p.units)),
+            any: !paid.is_empty(),
+            all_confirmed: paid.iter().all(|p| p.confirmed),
+        };
+        let status = outcome::status(session.amount, token.tolerance_for(session.amount), sums, row.status);
+        let part_paid = matching::is_topped_up(session, token, paid.iter().map(|p| p.units));
+        let topup =
+            if part_paid { setting.rules.topup_time.to_std().unwrap_or_default() } else { std::time::Duration::ZERO };
+        let newest = paid.iter().max_by_key(|p| (p.stored.number, p.stored.id.log_index));
+        let closed = match status {
+            SessionStatus::Confirmed | SessionStatus::Overpaid | SessionStatus::Expired => true,
+            SessionStatus::Underpaid => row.closed && row.status == SessionStatus::Underpaid,
+            SessionStatus::Created | SessionStatus::Pending => false,
+        };
+        let lost_at = match (sums.any, row.tx_id.is_some()) {
+            (true, _) => None,
+            (false, true) => Some(setting.scanned),
+            (false, false) => row.lost_at,
+        };
+        SessionWrite {
+            id: row.id.clone(),
+            status,
+            received: sums.received.to_decimal(token.decimals),
+            confirmed: sums.confirmed.to_decimal(token.decimals),
+            tx_id: newest.map(|p| format!("{:#x}", p.stored.tx_hash)),
+            expires_at: session.expires_at.checked_add_signed(span(topup)).unwrap_or(session.expires_at),
+            topup,
+            closed,
+            lost_at,
+        }
+    }
+}
+
+struct Paid<'a> {
+    stored: &'a StoredTransfer,
+    units: Units,
+    confirmed: bool,
+}
+
+fn entry(stored: &StoredTransfer) -> Entry {
+    let standing = match (&stored.session, stored.settled || stored.confirmed) {
+        (Some(session), true) => Standing::Pays(session.clone()),
+        (None, true) if stored.settled || stored.reason != Some(Unmatched::Ambiguous) => Standing::Settled,
+        (_, _) => Standing::Open,
+    };
+    Entry {
+        id: stored.id,
+        from: stored.from,
+        to: stored.destination.to,
+        units: stored.units,
+        paid_at: stored.paid_at,
+        seen_at: stored.seen_at,
+        standing,
+        had: stored.had.clone(),
+        verified: stored.verified,
+        confirmed: stored.confirmed,
+    }
+}
+
+fn sum(units: impl Iterator<Item = Units>) -> Units {
+    units.fold(Units::ZERO, Units::saturating_add)
+}
+
+fn differs(write: &SessionWrite, row: &SessionRow) -> bool {
+    write.status != row.status
+        || write.received != row.received
+        || write.confirmed != row.confirmed
+        || write.tx_id != row.tx_id
+        || write.topup != row.topup
+        || write.closed != row.closed
+        || write.lost_at != row.lost_at
+}

@@ -1,0 +1,83 @@
+//! Reading a range again because a person asked or a token was added: a piece a step, both looks, idempotent.
+
+use std::collections::BTreeSet;
+
+use super::second_look::Span;
+use super::{Effects, Error, Progress, Watcher};
+use crate::chain::{Endpoint, RangeAsk};
+use crate::domain::Address;
+use crate::store::{Cursor, NetworkRow, Rescan};
+
+impl Watcher {
+    /// One piece of the oldest open rescan.
+    pub(super) async fn rescan(&mut self, endpoint: &Endpoint, row: &NetworkRow) -> Result<Option<Progress>, Error> {
+        let Some(cursor) = row.cursor else { return Ok(None) };
+        let Some(rescan) = self.store.open_rescan(&self.network.slug).await? else { return Ok(None) };
+        let to = rescan.to.min(cursor.block.number);
+        let tokens = rescan.token.map_or_else(|| self.following.addresses(), |token| vec![token]);
+        if rescan.next_first <= to {
+            self.first_pass(endpoint, row, &cursor, &rescan, tokens).await?;
+        } else if rescan.next_second <= to.min(cursor.confirmed) {
+            let last = to.min(cursor.confirmed).min(rescan.next_second.plus(endpoint.range().saturating_sub(1)));
+            let anchor = self.anchor(&cursor, last).await?;
+            let span = Span { from: rescan.next_second, to: last, anchor, tokens };
+            self.look_again(endpoint, row, &cursor, &span, Some(&rescan)).await?;
+        } else {
+            // What is left is not yet deep enough: the ordinary second look comes by.
+            let mut unit = self.store.unit().await?;
+            let done = Rescan { next_first: rescan.to.plus(1), next_second: rescan.to.plus(1), ..rescan };
+            unit.advance_rescan(&done, 0).await?;
+            unit.commit_fenced(&self.fence, Some(&cursor)).await?;
+        }
+        self.refresh_behind().await?;
+        Ok(Some(Progress { cursor, more: true, kind: "backfill" }))
+    }
+
+    async fn first_pass(
+        &mut self,
+        endpoint: &Endpoint,
+        row: &NetworkRow,
+        cursor: &Cursor,
+        rescan: &Rescan,
+        tokens: Vec<Address>,
+    ) -> Result<(), Error> {
+        let slug = &self.network.slug;
+        let from = rescan.next_first;
+        let to = rescan.to.min(cursor.block.number).min(from.plus(endpoint.range().saturating_sub(1)));
+        let anchor = self.anchor(cursor, to).await?;
+        let ask = RangeAsk { from, to, headers: vec![anchor.number], tokens };
+        let answer = endpoint.range_logs(&ask).await?;
+        if answer.headers.first().copied().flatten().is_none_or(|header| header.block != anchor) {
+            return Err(Error::Doubt(format!(
+                "endpoint {} does not have block {anchor}: the range waits",
+                endpoint.key()
+            )));
+        }
+        let mut effects = Effects::default();
+        let sorted = self.sort(endpoint, &[], &answer.logs, cursor.time, &mut effects).await?;
+        let mut unit = self.store.unit().await?;
+        unit.announce(cursor.block.number).await?;
+        unit.record_blocks(slug, &super::first_look::dedup(sorted.blocks)).await?;
+        let added = match sorted.transfers.is_empty() {
+            true => Vec::new(),
+            false => unit.insert_transfers(slug, &sorted.transfers, self.network.reorg_grace).await?,
+        };
+        let count = u64::try_from(added.len()).unwrap_or(u64::MAX);
+        let places: BTreeSet<_> = added.into_iter().collect();
+        self.conclude(&mut unit, row, cursor, cursor.block.number, places, &mut effects).await?;
+        let next = Rescan { next_first: to.plus(1), ..rescan.clone() };
+        unit.advance_rescan(&next, count).await?;
+        unit.commit_fenced(&self.fence, Some(cursor)).await?;
+        effects.tell(slug);
+        Ok(())
+    }
+
+    /// A recorded block at or above `number`; the cursor's is one.
+    async fn anchor(
+        &self,
+        cursor: &Cursor,
+        number: crate::domain::BlockNumber,
+    ) -> Result<crate::domain::BlockRef, Error> {
+        Ok(self.store.recorded_from(&self.network.slug, number).await?.unwrap_or(cursor.block))
+    }
+}

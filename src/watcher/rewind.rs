@@ -1,0 +1,184 @@
+//! Going back to the newest recorded block that the chain still has, and what has to be sure before.
+//!
+//! A reorganisation is believed only from an endpoint that serves another block at a height we recorded. One that has
+//! nothing there is behind, and is left. Where confirmed transfers would be reverted, a second endpoint has to agree,
+//! or the same endpoint has to say so three times over `revert_after`.
+
+use std::time::Instant;
+
+use super::{Effects, Error, Step, Watcher, derivation};
+use crate::chain::Endpoint;
+use crate::domain::{BlockNumber, BlockRef};
+use crate::store::{Cursor, NetworkRow};
+use crate::telemetry as t;
+
+/// A reorganisation that would revert confirmed transfers, as first seen.
+#[derive(Debug)]
+pub(super) struct Suspicion {
+    above: BlockRef,
+    since: Instant,
+    looks: u32,
+}
+
+/// Where the chain and our record of it part.
+#[derive(Debug, Clone, Copy)]
+struct Fork {
+    /// The newest recorded block that the chain still has.
+    ancestor: Option<BlockRef>,
+    /// The lowest recorded block that it has no more.
+    above: BlockRef,
+}
+
+impl Watcher {
+    /// Rewinds if it is to be believed; halts if it is too deep.
+    pub(super) async fn rewind(
+        &mut self,
+        endpoint: &Endpoint,
+        row: &NetworkRow,
+        cursor: Cursor,
+    ) -> Result<Step, Error> {
+        let lowest = cursor.block.number.minus(self.network.reorg_window);
+        let Some(fork) = self.fork(endpoint, lowest).await? else {
+            self.suspicion = None;
+            return Ok(Step { kind: "idle", ..Step::default() });
+        };
+        let broken_promise = |ancestor: BlockRef| row.final_block.is_some_and(|kept| kept.number > ancestor.number);
+        let (ancestor, halt) = match fork.ancestor {
+            Some(ancestor) if !broken_promise(ancestor) => (ancestor, None),
+            Some(ancestor) => (
+                ancestor,
+                Some(format!(
+                    "finality violation: the chain left block {} that its own finality tag had passed",
+                    fork.above
+                )),
+            ),
+            None => (
+                fork.above,
+                Some(format!(
+                    "reorganisation deeper than reorg_window ({} blocks): block {} is no longer on the chain",
+                    self.network.reorg_window, fork.above
+                )),
+            ),
+        };
+        let confirmed =
+            self.store.confirmed_above(&self.network.slug, ancestor.number.min(fork.above.number.minus(1))).await?;
+        if (confirmed > 0 || halt.is_some()) && !self.believed(endpoint, fork.above).await? {
+            let trouble = format!(
+                "endpoint {} says that block {} left the chain, which {confirmed} confirmed transfers \
+                stand above: waiting for a second word",
+                endpoint.key(),
+                fork.above
+            );
+            return Ok(Step { kind: "idle", trouble: Some(Error::Doubt(trouble)), ..Step::default() });
+        }
+        self.suspicion = None;
+        match halt {
+            Some(reason) => {
+                self.halt(format!(
+                    "{reason}; `deposit-watcher rescan --network {} --resume` goes on",
+                    self.network.slug
+                ))
+                .await
+            }
+            None => self.go_back(endpoint, row, cursor, ancestor).await,
+        }
+    }
+
+    /// Goes on with a halted network because a person asked: back to whatever the chain still has, however deep.
+    pub(super) async fn resume(
+        &mut self,
+        endpoint: &Endpoint,
+        row: &NetworkRow,
+        cursor: Cursor,
+    ) -> Result<Step, Error> {
+        match self.fork(endpoint, BlockNumber(0)).await? {
+            None => {
+                let mut unit = self.store.unit().await?;
+                unit.resume(&self.fence).await?;
+                unit.commit_fenced(&self.fence, Some(&cursor)).await?;
+                Ok(Step { more: true, kind: "idle", ..Step::default() })
+            }
+            Some(Fork { ancestor: Some(ancestor), .. }) => self.go_back(endpoint, row, cursor, ancestor).await,
+            Some(Fork { ancestor: None, .. }) => {
+                self.halt(
+                    "another chain: it has none of the blocks that are recorded; give it a slug of its own".to_owned(),
+                )
+                .await
+            }
+        }
+    }
+
+    /// Finds the fork by bisection over the recorded blocks; `None` when the chain has the newest one, or when the
+    /// endpoint has nothing at the heights in question.
+    async fn fork(&self, endpoint: &Endpoint, lowest: BlockNumber) -> Result<Option<Fork>, Error> {
+        let recorded = self.store.recorded_since(&self.network.slug, lowest).await?;
+        let (mut has, mut lacks) = (None, recorded.len());
+        let mut evidence = false;
+        let mut low = 0;
+        while low < lacks {
+            let middle = low.midpoint(lacks);
+            let Some(block) = recorded.get(middle) else { break };
+            let header = endpoint.header(block.number).await?;
+            if header.is_some_and(|header| header.block.hash == block.hash) {
+                has = Some(*block);
+                low = middle.saturating_add(1);
+            } else {
+                evidence = header.is_some();
+                lacks = middle;
+            }
+        }
+        // The last block found lacking is the lowest one: it must be another one, not merely absent.
+        Ok(recorded.get(lacks).filter(|_| evidence).map(|above| Fork { ancestor: has, above: *above }))
+    }
+
+    /// Whether others say the same, or this endpoint has said so for long enough.
+    async fn believed(&mut self, endpoint: &Endpoint, above: BlockRef) -> Result<bool, Error> {
+        if let Some(second) = self.pool.second(endpoint).await {
+            let header = second.header(above.number).await?;
+            return Ok(header.is_some_and(|header| header.block.hash != above.hash));
+        }
+        let suspicion = match self.suspicion.take() {
+            Some(known) if known.above == above => known,
+            _ => Suspicion { above, since: Instant::now(), looks: 0 },
+        };
+        let looks = suspicion.looks.saturating_add(1);
+        let believed = looks >= 3 && suspicion.since.elapsed() >= self.network.revert_after;
+        self.suspicion = Some(Suspicion { looks, ..suspicion });
+        Ok(believed)
+    }
+
+    /// One unit of work: blocks and transfers above the ancestor leave, sessions follow, the cursor stands on it (I2).
+    async fn go_back(
+        &mut self,
+        endpoint: &Endpoint,
+        row: &NetworkRow,
+        cursor: Cursor,
+        ancestor: BlockRef,
+    ) -> Result<Step, Error> {
+        let slug = &self.network.slug;
+        let Some(header) = endpoint.header(ancestor.number).await?.filter(|header| header.block == ancestor) else {
+            return Err(Error::Doubt(format!("block {ancestor} left the chain while it was looked at")));
+        };
+        let to = Cursor { block: ancestor, time: header.time, confirmed: cursor.confirmed.min(ancestor.number) };
+        let mut effects = Effects::default();
+        let mut unit = self.store.unit().await?;
+        unit.announce(ancestor.number).await?;
+        if row.resume_requested {
+            unit.resume(&self.fence).await?;
+        }
+        unit.orphan_blocks_above(slug, ancestor.number).await?;
+        let (mut places, reverted) = unit.orphan_transfers_above(slug, ancestor.number).await?;
+        effects.reverted = reverted;
+        places.extend(unit.take_deferred(slug).await?);
+        let setting = Watcher::setting(&self.network, &self.rules, cursor.block.number, row.now);
+        derivation::derive(&mut unit, setting, places.into_iter().collect(), &mut effects).await?;
+        unit.move_cursor(&self.fence, &cursor, &to).await?;
+        effects.tell(slug);
+        let depth = cursor.block.number.above(ancestor.number);
+        t::REORGS_TOTAL.add(&[slug.as_str()], 1);
+        t::REORG_DEPTH_BLOCKS.observe(&[slug.as_str()], depth);
+        tracing::warn!(network = slug.as_str(), depth, ancestor = %ancestor, "reorganisation: the chain went another way");
+        self.cursor = Some(to);
+        Ok(Step { more: true, kind: "rewind", ..Step::default() })
+    }
+}
