@@ -261,9 +261,9 @@ impl<'a> Run<'a> {
             (Some(session), tied) if !(self.holds() && tied.len() > 1 && tied.contains(&session)) => {
                 self.pay(index, entry, session);
             }
-            (_, [one]) => self.pay(index, entry, *one),
+            (_, [one]) if open.contains(one) => self.pay(index, entry, *one),
             (_, [oldest, _, ..]) if !self.holds() => self.pay_by_age(index, entry, *oldest),
-            (_, tied @ [_, _, ..]) => self.hold(index, entry, tied),
+            (_, tied @ [_, ..]) => self.hold(index, entry, tied),
             (_, []) => match self.part(&open, entry) {
                 Ok(session) => self.pay(index, entry, session),
                 Err(reason) => self.leave(index, entry, reason),
@@ -290,10 +290,15 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Rule 2: the sessions that the amount fits, oldest first. A tie is told as if the chain ended here.
+    /// Rule 2: the sessions that the amount fits, oldest first. A tie is told as if the chain ended here, and so is the
+    /// last of them, whose money stands further on: what was confirmed since leaves in doubt what was in doubt.
     fn equal(&self, entry: &Entry) -> Vec<usize> {
-        let tied = self.due_exactly(entry, Tally::so_far);
-        if self.holds() && tied.len() > 1 { tied } else { self.due_exactly(entry, Tally::in_all) }
+        let so_far = self.due_exactly(entry, Tally::so_far);
+        let filled = |&session: &usize| self.closed(session, entry).is_some();
+        if self.holds() && (so_far.len() > 1 || so_far.iter().any(filled)) {
+            return so_far;
+        }
+        self.due_exactly(entry, Tally::in_all)
     }
 
     /// Sessions whose whole amount it is and that received nothing, else those whose remainder it is. Oldest first.
@@ -321,7 +326,7 @@ impl<'a> Run<'a> {
     fn pay_by_age(&mut self, index: usize, entry: &Entry, oldest: usize) {
         self.pay(index, entry, oldest);
         if let Some(Some(verdict)) = self.verdicts.get_mut(index) {
-            verdict.by_age = true;
+            verdict.by_age = matches!(verdict.assignment, Assignment::Session(_));
         }
     }
 
@@ -359,10 +364,11 @@ impl<'a> Run<'a> {
     fn close_held(&mut self) {
         for index in std::mem::take(&mut self.held) {
             let Some(entry) = self.group.transfers.get(index) else { continue };
-            let paid = |session: usize, s| self.tally(session).sure >= self.least(s);
-            let mut sessions = self.group.sessions.iter().enumerate();
-            if sessions.all(|(session, s)| paid(session, s) || self.untimely(session, entry).is_some()) {
-                self.leave(index, entry, Unmatched::AlreadyPaid);
+            let open: Vec<usize> = self.sessions().filter(|&session| self.closed(session, entry).is_none()).collect();
+            let meant = |&session: &usize| self.session(session).is_some_and(|s| s.amount == entry.units);
+            if self.certain(entry) && !open.iter().any(meant) && self.equal(entry).is_empty() {
+                let reason = self.reason(&open, entry, Unmatched::AmountMismatch);
+                self.leave(index, entry, reason);
             }
         }
     }

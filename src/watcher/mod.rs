@@ -4,6 +4,11 @@ pub mod admission;
 pub mod matching;
 pub mod outcome;
 
+#[cfg(test)]
+mod admission_tests;
+#[cfg(test)]
+mod matching_tests;
+
 use std::time::Duration;
 
 use chrono::TimeDelta;
