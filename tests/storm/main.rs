@@ -11,3 +11,4 @@ mod support;
 mod guards;
 mod rig;
 mod scenarios;
+mod storm;
