@@ -216,6 +216,9 @@ impl<'a> Run<'a> {
             return self.leave(index, entry, reason);
         }
         let open: Vec<usize> = self.sessions().filter(|&session| self.closed(session, entry).is_none()).collect();
+        if entry.confirmed {
+            return self.hold(index, entry, &open);
+        }
         if let Some(&returned) = open.iter().find(|&&session| Some(self.id(session)) == entry.had.as_ref()) {
             return self.pay(index, entry, returned);
         }
@@ -263,6 +266,18 @@ impl<'a> Run<'a> {
         };
         let whole = due(true);
         if whole.is_empty() { due(false) } else { whole }
+    }
+
+    /// It was confirmed while sessions tied for it. From then on only equal transfers for all of them, or a person, say
+    /// whose it is: a session that is left over because its rival was paid or ended may be a thief's.
+    fn hold(&mut self, index: usize, entry: &Entry, open: &[usize]) {
+        match self.equal(open, entry.units).as_slice() {
+            [] | [_] => {
+                self.leave(index, entry, Unmatched::Ambiguous);
+                self.held.push(index);
+            }
+            tied => self.tie(index, entry, tied),
+        }
     }
 
     /// A tie: held until as many equal transfers from different senders have come as sessions tie, then oldest to

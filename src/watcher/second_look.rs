@@ -277,7 +277,7 @@ impl Watcher {
             effects.invented = u64::try_from(ids.len()).unwrap_or(u64::MAX);
         }
         if !sorted.transfers.is_empty() {
-            unit.record_blocks(slug, &sorted.blocks).await?;
+            unit.record_blocks(slug, &super::first_look::dedup(sorted.blocks)).await?;
             let added = unit.insert_transfers(slug, &sorted.transfers, self.network.reorg_grace).await?;
             effects.missed = u64::try_from(added.len()).unwrap_or(u64::MAX);
             places.extend(added);
