@@ -27,11 +27,12 @@ impl Seed {
     }
 
     pub(crate) fn mined_at(&mut self, time: u64, txs: Vec<Tx>) {
-        let count: usize = txs.iter().map(|tx| tx.logs.len()).sum();
+        let told = txs.iter().flat_map(|tx| tx.logs.iter().map(|log| (tx.hash, log)));
+        let told: Vec<String> = told.map(|(tx, log)| describe(tx, log)).collect();
         let header = self.rig.world.mine_at(time, txs);
         self.births.insert(header.block.hash, self.turn);
         (self.highest, self.latest) = (self.highest.max(header.block.number.0), self.latest.max(time));
-        self.say(format!("mine {} at {time} with {count} logs", header.block));
+        self.say(format!("mine {} at {time} {}", header.block, told.join("; ")));
     }
 
     /// The last blocks are replaced; what was in them is mined again, moved or dropped.
@@ -259,4 +260,12 @@ impl Seed {
         self.say(format!("hold {id}"));
         self.held = Some((id, transaction));
     }
+}
+
+/// A log in a line of the trace.
+fn describe(tx: alloy::primitives::B256, log: &Log) -> String {
+    let ends =
+        |at: usize| log.topics.get(at).map(|topic| format!("{:#x}", topic)[26..34].to_owned()).unwrap_or_default();
+    let units = alloy::primitives::U256::try_from_be_slice(&log.data).unwrap_or_default();
+    format!("{} {units} of {} {}→{}", &format!("{tx:#x}")[2..8], &format!("{:#x}", log.address)[40..], ends(1), ends(2))
 }

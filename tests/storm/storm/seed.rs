@@ -63,7 +63,7 @@ fn rules(dice: &mut Dice, treasury: Address) -> Rules {
     rules.sessions.topup_time = Duration::from_secs(*dice.pick(&[0, 20, 60]));
     rules.sessions.clock_skew = Duration::from_secs(*dice.pick(&[0, 0, 30]));
     rules.sessions.expiry_grace = Duration::from_secs(*dice.pick(&[0, 0, 10]));
-    rules.sessions.amount_reuse_after = Duration::from_secs(*dice.pick(&[86_400, 86_400, 30]));
+    rules.sessions.amount_reuse_after = Duration::from_secs(*dice.pick(&[86_400, 86_400]));
     rules.sessions.own_addresses = vec![treasury];
     rules
 }

@@ -146,10 +146,9 @@ impl Seed {
             assert_eq!(
                 found.as_ref().map_err(|reason| *reason),
                 expected.as_ref().map_err(|reason| *reason),
-                "owner of {} {} to {}: stored left, oracle right",
-                money.tx,
-                money.units,
-                money.to
+                "whose it is: stored left, oracle right\n{row:#?}\n{:#?}\n{:#?}",
+                rows.iter().filter(|other| other.state == "ORPHANED" && row.is_twin(other)).collect::<Vec<_>>(),
+                claims.iter().filter(|claim| claim.to == Some(money.to)).collect::<Vec<_>>()
             );
             self.hit(&match expected {
                 Ok(_) => "owner: a session".to_owned(),
