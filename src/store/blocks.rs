@@ -53,18 +53,19 @@ impl Store {
         Ok(self.recorded_from(slug, number).await?.filter(|block| block.number == number))
     }
 
-    /// The newest canonical recorded block that is at most `number`, at most as young as `mined_by`, and was first
-    /// looked at no later than `looked_by`.
+    /// The newest canonical recorded block that is at most `number`, was mined no later than `mined_by`, and was first
+    /// looked at no later than `looked_by`, where these are given.
     pub async fn recorded_for_second_look(
         &self,
         slug: &Slug,
         number: BlockNumber,
-        mined_by: Time,
-        looked_by: Time,
+        mined_by: Option<Time>,
+        looked_by: Option<Time>,
     ) -> Result<Option<BlockTime>, Error> {
         let row = sqlx::query!(
             "SELECT number, hash, time FROM blocks
-             WHERE network = $1 AND canonical AND number <= $2 AND time <= $3 AND looked_at <= $4
+             WHERE network = $1 AND canonical AND number <= $2
+               AND ($3::timestamptz IS NULL OR time <= $3) AND ($4::timestamptz IS NULL OR looked_at <= $4)
              ORDER BY number DESC LIMIT 1",
             slug.as_str(),
             codec::height(number),

@@ -157,7 +157,7 @@ impl Watcher {
         let mut pasts = Vec::new();
         for token in followed.iter().filter(|token| !known(token).is_some_and(|p| p.followed)) {
             let Some(cursor) = row.cursor else { continue };
-            let since = row.now.checked_sub_signed(span(self.sessions.late_window)).unwrap_or(row.now);
+            let since = row.now.checked_sub_signed(span(self.sessions.late_window));
             if let Some(oldest) = self.store.oldest_open_begin(&slug, Some(token.address), since).await? {
                 let begin = oldest.checked_sub_signed(self.rules.clock_skew).unwrap_or(oldest);
                 let from = self.block_at(endpoint, begin, cursor.block.number).await?;

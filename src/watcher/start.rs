@@ -15,15 +15,29 @@ impl Watcher {
             Some(first) => first.minus(1).min(head.block.number),
             None => self.below_oldest_session(endpoint, row, &head).await?,
         };
-        let Some(header) = endpoint.header(below).await? else {
+        let mut headers = endpoint.headers(&self.places_to_go_back(below)).await?.into_iter();
+        let Some(header) = headers.next().flatten() else {
             return Err(Error::Doubt(format!("endpoint {} has no block {below} to start from", endpoint.key())));
         };
+        let recorded: Vec<_> =
+            std::iter::once(header).chain(headers.flatten()).map(|h| first_look::recorded(&h)).collect();
         let cursor = Cursor { block: header.block, time: header.time, confirmed: header.block.number };
         let mut unit = self.store.unit().await?;
-        unit.record_blocks(&self.network.slug, &[first_look::recorded(&header)]).await?;
+        unit.record_blocks(&self.network.slug, &recorded).await?;
         unit.first_cursor(&self.fence, &cursor).await?;
         tracing::info!(network = self.network.slug.as_str(), block = below.0, "network starts above this block");
         Ok(())
+    }
+
+    /// The first cursor's height and some below it, twice as far each time, down to the window's end: a reorganisation
+    /// right after the start needs a place to go back to as well.
+    fn places_to_go_back(&self, below: BlockNumber) -> Vec<BlockNumber> {
+        let window = self.network.reorg_window;
+        let steps = std::iter::successors(Some(1_u64), |step| step.checked_mul(2)).take_while(|step| *step < window);
+        let mut heights: Vec<BlockNumber> =
+            std::iter::once(0).chain(steps).chain([window]).map(|step| below.minus(step)).collect();
+        heights.dedup();
+        heights
     }
 
     async fn below_oldest_session(
@@ -33,7 +47,7 @@ impl Watcher {
         head: &Header,
     ) -> Result<BlockNumber, Error> {
         let earliest = row.now.checked_sub_signed(span(self.network.max_backfill)).unwrap_or(row.now);
-        let Some(oldest) = self.store.oldest_open_begin(&self.network.slug, None, Time::MIN_UTC).await? else {
+        let Some(oldest) = self.store.oldest_open_begin(&self.network.slug, None, None).await? else {
             return Ok(head.block.number);
         };
         let begin = oldest.checked_sub_signed(self.rules.clock_skew).unwrap_or(oldest).max(earliest);
