@@ -5,7 +5,7 @@
 //! derived anew each time, so a transfer that came, left or returned leaves no mark that the final chain does not
 //! explain (I4). SPEC §4 has the rules; the numbers below are its.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::TimeDelta;
 
@@ -211,6 +211,8 @@ impl Tally {
 struct Run<'a> {
     group: &'a Group<'a>,
     rules: &'a Rules,
+    /// Where each session stands in the group.
+    places: HashMap<&'a SessionId, usize>,
     tallies: Vec<Tally>,
     verdicts: Vec<Option<Verdict>>,
     /// Transfers held because sessions tie for them, in chain order.
@@ -224,6 +226,7 @@ impl<'a> Run<'a> {
         let mut run = Run {
             group,
             rules,
+            places: group.sessions.iter().enumerate().map(|(session, s)| (&s.id, session)).collect(),
             tallies: vec![Tally::default(); group.sessions.len()],
             verdicts: vec![None; group.transfers.len()],
             held: Vec::new(),
@@ -231,7 +234,7 @@ impl<'a> Run<'a> {
         };
         for entry in &group.transfers {
             if let Standing::Pays(id) = &entry.standing
-                && let Some(tally) = run.tally_of(id)
+                && let Some(tally) = run.places.get(id).and_then(|&session| run.tallies.get_mut(session))
             {
                 tally.coming = tally.coming.saturating_add(entry.units);
             }
@@ -241,30 +244,29 @@ impl<'a> Run<'a> {
 
     /// What stands counts where it stands in the chain.
     fn stand(&mut self, id: &SessionId, entry: &Entry) {
-        if let Some(tally) = self.tally_of(id) {
+        let Some(&session) = self.places.get(id) else { return };
+        if let Some(tally) = self.tallies.get_mut(session) {
             tally.coming = tally.coming.saturating_sub(entry.units);
         }
-        if let Some(session) = self.sessions().find(|&session| self.id(session) == id) {
-            self.receive(session, entry.units, true);
-        }
+        self.receive(session, entry.units, true);
     }
 
     fn place(&mut self, index: usize, entry: &Entry) {
         if let Some(reason) = self.never(entry) {
             return self.leave(index, entry, reason);
         }
-        let open: Vec<usize> = self.sessions().filter(|&session| self.closed(session, entry).is_none()).collect();
         let equal = self.equal(entry);
-        let returned = open.iter().copied().find(|&session| Some(self.id(session)) == entry.had.as_ref());
+        let open = |&session: &usize| self.closed(session, entry).is_none();
+        let returned = entry.had.as_ref().and_then(|had| self.places.get(had)).copied().filter(open);
         match (returned, equal.as_slice()) {
             // What it had may have come from a tie whose other transfer did not return: then it is a tie again.
             (Some(session), tied) if !(self.holds() && tied.len() > 1 && tied.contains(&session)) => {
                 self.pay(index, entry, session);
             }
-            (_, [one]) if open.contains(one) => self.pay(index, entry, *one),
+            (_, [one]) if open(one) => self.pay(index, entry, *one),
             (_, [oldest, _, ..]) if !self.holds() => self.pay_by_age(index, entry, *oldest),
             (_, tied @ [_, ..]) => self.hold(index, entry, tied),
-            (_, []) => match self.part(&open, entry) {
+            (_, []) => match self.part(&self.sessions().filter(open).collect::<Vec<_>>(), entry) {
                 Ok(session) => self.pay(index, entry, session),
                 Err(reason) => self.leave(index, entry, reason),
             },
@@ -304,14 +306,14 @@ impl<'a> Run<'a> {
     /// Sessions whose whole amount it is and that received nothing, else those whose remainder it is. Oldest first.
     fn due_exactly(&self, entry: &Entry, paid: fn(Tally) -> Units) -> Vec<usize> {
         let due = |unpaid: bool| {
-            let mut sessions: Vec<(usize, &Session)> = self.group.sessions.iter().enumerate().collect();
-            sessions.retain(|&(session, s)| {
+            let fits = |&(session, s): &(usize, &Session)| {
                 let paid = paid(self.tally(session));
                 paid.is_zero() == unpaid
                     && paid < self.least(s)
                     && s.amount.saturating_sub(paid) == entry.units
                     && self.untimely(session, entry).is_none()
-            });
+            };
+            let mut sessions: Vec<_> = self.group.sessions.iter().enumerate().filter(fits).collect();
             sessions.sort_by_key(|(_, s)| (s.accepted_at, &s.id));
             sessions.into_iter().map(|(session, _)| session).collect::<Vec<_>>()
         };
@@ -498,11 +500,6 @@ impl<'a> Run<'a> {
     fn id(&self, session: usize) -> &SessionId {
         static NONE: SessionId = SessionId(String::new());
         self.session(session).map_or(&NONE, |s| &s.id)
-    }
-
-    fn tally_of(&mut self, id: &SessionId) -> Option<&mut Tally> {
-        let session = self.group.sessions.iter().position(|session| session.id == *id)?;
-        self.tallies.get_mut(session)
     }
 
     fn tally(&self, session: usize) -> Tally {
