@@ -263,9 +263,9 @@ impl<'a> Run<'a> {
             (Some(session), tied) if !(self.holds() && tied.len() > 1 && tied.contains(&session)) => {
                 self.pay(index, entry, session);
             }
-            (_, [one]) if open(one) => self.pay(index, entry, *one),
+            (_, [one]) => self.pay(index, entry, *one),
             (_, [oldest, _, ..]) if !self.holds() => self.pay_by_age(index, entry, *oldest),
-            (_, tied @ [_, ..]) => self.hold(index, entry, tied),
+            (_, tied @ [_, _, ..]) => self.hold(index, entry, tied),
             (_, []) => match self.part(&self.sessions().filter(open).collect::<Vec<_>>(), entry) {
                 Ok(session) => self.pay(index, entry, session),
                 Err(reason) => self.leave(index, entry, reason),
@@ -292,15 +292,11 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Rule 2: the sessions that the amount fits, oldest first. A tie is told as if the chain ended here, and so is the
-    /// last of them, whose money stands further on: what was confirmed since leaves in doubt what was in doubt.
+    /// Rule 2: the sessions that the amount fits, oldest first. A tie is told as if the chain ended here: what was
+    /// confirmed since leaves in doubt what was in doubt.
     fn equal(&self, entry: &Entry) -> Vec<usize> {
-        let so_far = self.due_exactly(entry, Tally::so_far);
-        let filled = |&session: &usize| self.closed(session, entry).is_some();
-        if self.holds() && (so_far.len() > 1 || so_far.iter().any(filled)) {
-            return so_far;
-        }
-        self.due_exactly(entry, Tally::in_all)
+        let tied = if self.holds() { self.due_exactly(entry, Tally::so_far) } else { Vec::new() };
+        if tied.len() > 1 { tied } else { self.due_exactly(entry, Tally::in_all) }
     }
 
     /// Sessions whose whole amount it is and that received nothing, else those whose remainder it is. Oldest first.
