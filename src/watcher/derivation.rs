@@ -21,8 +21,8 @@ pub(super) struct Setting<'a> {
     pub(super) network: &'a Network,
     /// The rules of matching.
     pub(super) rules: &'a Rules,
-    /// The cursor before this unit: what a session that loses its money remembers.
-    pub(super) scanned: BlockNumber,
+    /// The cursor that a reorganisation takes back, in its own unit: what a session that loses its money remembers.
+    pub(super) left: Option<BlockNumber>,
     /// What is above this is not deep enough on the chain that this unit commits, even if it was looked at twice.
     pub(super) deep: Option<BlockNumber>,
     /// The database's clock, for latencies.
@@ -251,7 +251,7 @@ impl<'a> Place<'_, 'a> {
         };
         let lost_at = match (sums.any, row.tx_id.is_some()) {
             (true, _) => None,
-            (false, true) => Some(setting.scanned),
+            (false, true) => setting.left,
             (false, false) => row.lost_at,
         };
         SessionWrite {

@@ -250,10 +250,10 @@ impl Watcher {
         Ok(())
     }
 
-    /// What a derivation needs that commits this cursor; `scanned` is the cursor before it.
-    fn setting(&self, row: &NetworkRow, to: BlockNumber, scanned: BlockNumber) -> Setting<'_> {
+    /// What a derivation needs that commits this cursor; `left` is the cursor that a reorganisation takes back.
+    fn setting(&self, row: &NetworkRow, to: BlockNumber, left: Option<BlockNumber>) -> Setting<'_> {
         let tag = row.final_block.map(|block| block.number);
         let deep = plan::deep_enough(to, self.network.finality, tag);
-        Setting { network: &self.network, rules: &self.rules, scanned, deep, now: row.now }
+        Setting { network: &self.network, rules: &self.rules, left, deep, now: row.now }
     }
 }

@@ -296,7 +296,7 @@ impl Watcher {
         }
         places.extend(unit.verify_between(slug, span.from, reached, &span.tokens).await?);
         let to = Cursor { confirmed: if rescan.is_some() { cursor.confirmed } else { reached }, ..*cursor };
-        self.conclude(&mut unit, row, &to, cursor.block.number, places, &mut effects).await?;
+        self.conclude(&mut unit, row, &to, places, &mut effects).await?;
         if let Some(rescan) = rescan {
             let done = Rescan { next_second: reached.plus(1), ..rescan.clone() };
             unit.advance_rescan(&done, count(added.len())).await?;
