@@ -39,6 +39,7 @@
 //! * I11 A network that cannot be trusted halts alone, and says why.
 
 pub mod chain;
+pub mod cli;
 pub mod demo;
 pub mod domain;
 pub mod http;

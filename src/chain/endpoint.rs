@@ -91,6 +91,11 @@ impl Endpoint {
         Ok(head)
     }
 
+    /// The last head that its own subscription told; it saves the call of [`Endpoint::latest`] where it is news.
+    pub fn pushed(&self) -> Option<Header> {
+        self.change(|health, _| health.pushed)
+    }
+
     /// The block at a height; `None` where it has nothing.
     pub async fn header(&self, number: BlockNumber) -> Result<Option<Header>, Error> {
         Ok(self.headers(&[number]).await?.pop().flatten())
@@ -227,6 +232,7 @@ impl Endpoint {
         self.observer.head(head.block.number);
         self.change(|health, now| {
             health.head = Some(head);
+            health.pushed = Some(head);
             health.usable(now)
         })
     }

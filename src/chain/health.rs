@@ -88,6 +88,8 @@ pub(super) struct Health {
     behind: bool,
     pub(super) wrong: Option<(ChainId, String)>,
     pub(super) head: Option<Header>,
+    /// The last head that its subscription told.
+    pub(super) pushed: Option<Header>,
     last_error: Option<(String, Instant)>,
     /// When trouble last began, and how long it had to wait.
     troubled: Option<(Instant, Duration)>,
@@ -105,6 +107,7 @@ impl Health {
             behind: false,
             wrong: None,
             head: None,
+            pushed: None,
             last_error: None,
             troubled: None,
             misbehaved: None,

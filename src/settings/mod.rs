@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use url::Url;
 
-pub use problems::{Problem, Problems};
+pub use problems::{Problem, Problems, nearest};
 
 use crate::domain::{Address, BlockNumber, ChainId, EndpointKey, Finality, Secret, Slug, Token};
 use layers::Layer;

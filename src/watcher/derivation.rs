@@ -206,7 +206,7 @@ impl<'a> Place<'_, 'a> {
         });
     }
 
-    /// The canonical transfers of a session: first those that stand, then the derived ones, each in chain order.
+    /// The canonical transfers of a session, in chain order.
     fn paid(&self, session: &Session, derived: &[Verdict]) -> Vec<Paid<'a>> {
         let stands =
             self.group.transfers.iter().zip(&self.stored).filter_map(|(entry, stored)| match &entry.standing {
@@ -222,7 +222,9 @@ impl<'a> Place<'_, 'a> {
             }
             Assignment::Session(_) | Assignment::None(_) => None,
         });
-        stands.chain(by_rule).collect()
+        let mut paid: Vec<Paid<'a>> = stands.chain(by_rule).collect();
+        paid.sort_by_key(|paid| (paid.stored.number, paid.stored.id.log_index));
+        paid
     }
 
     fn judge(&self, setting: Setting<'_>, session: &Session, row: &SessionRow, paid: &[Paid<'_>]) -> SessionWrite {
@@ -237,7 +239,7 @@ impl<'a> Place<'_, 'a> {
         let part_paid = matching::is_topped_up(session, token, paid.iter().map(|p| p.units));
         let topup =
             if part_paid { setting.rules.topup_time.to_std().unwrap_or_default() } else { std::time::Duration::ZERO };
-        let newest = paid.iter().max_by_key(|p| (p.stored.number, p.stored.id.log_index));
+        let newest = paid.last();
         let closed = match status {
             SessionStatus::Confirmed | SessionStatus::Overpaid | SessionStatus::Expired => true,
             SessionStatus::Underpaid => row.closed && row.status == SessionStatus::Underpaid,

@@ -17,6 +17,11 @@ mod rewind;
 mod second_look;
 mod start;
 
+#[cfg(test)]
+mod admission_tests;
+#[cfg(test)]
+mod matching_tests;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

@@ -283,7 +283,7 @@ impl Watcher {
             effects.invented = count(ids.len());
         }
         if !sorted.transfers.is_empty() {
-            unit.record_blocks(slug, &sorted.blocks).await?;
+            unit.record_blocks(slug, &super::first_look::dedup(sorted.blocks)).await?;
             places.extend(unit.insert_transfers(slug, &sorted.transfers, self.network.reorg_grace).await?);
             effects.missed = missed_in_time;
         }
