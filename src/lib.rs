@@ -38,6 +38,7 @@
 //! * I10 What must never be is refused by Postgres itself.
 //! * I11 A network that cannot be trusted halts alone, and says why.
 
+pub mod app;
 pub mod chain;
 pub mod cli;
 pub mod demo;
