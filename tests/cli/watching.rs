@@ -5,8 +5,10 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
+use sqlx::Executor;
+
 use super::program::{MIGRATIONS, Program};
-use super::support::Database;
+use super::support::{self, Database};
 
 /// A running watcher and the lines of its log.
 struct Watcher {
@@ -131,4 +133,31 @@ async fn an_admin_address_in_use_is_told_with_its_cure() {
     let ended = program.run(&["watch", "--set", &format!("admin.listen={at}")]);
     let reason = ended.reason(1);
     assert!(reason.contains(&format!("{at} is in use")) && reason.contains("Set admin.listen"), "{reason}");
+}
+
+#[tokio::test]
+async fn requests_are_carried_out_by_who_works_the_network() {
+    let database = Database::create(&MIGRATIONS).await;
+    let program = Program::at(&database.url());
+    let anvil = support::anvil(&["--block-time", "1"]);
+    let rpc = format!("networks.anvil.rpc.local.url={}", anvil.url());
+    let asked = |arguments: &[&str]| program.run(&[arguments, &["--set", &rpc]].concat());
+    let rescan = ["rescan", "--network", "anvil", "--from", "1", "--to", "1"];
+    assert!(asked(&rescan).reason(1).contains("was never worked"));
+    let mut watcher = Watcher::start(&program, &["watch", "--set", &rpc]);
+    watcher.until("network starts above this block");
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(asked(&rescan).stdout, "rescan 1 of anvil is done: 0 transfers added\n");
+    assert!(asked(&["rescan", "--network", "anvil", "--from", "1", "--to", "9999"]).reason(2).contains("lies above"));
+    assert!(asked(&["rescan", "--network", "anvil", "--resume"]).reason(1).contains("is not halted"));
+    database.pool().await.execute("UPDATE networks SET halted_reason = 'a test', halted_at = now()").await.unwrap();
+    assert_eq!(watcher.until("the network is halted")["why"], "a test");
+    let asked_first = asked(&["rescan", "--network", "anvil", "--resume"]);
+    assert!(asked_first.stdout.contains("0 confirmed transfers above it are reverted"), "{asked_first:?}");
+    assert!(asked_first.reason(1).contains("--resume --yes"));
+    let done = asked(&["rescan", "--network", "anvil", "--resume", "--yes"]);
+    assert!(done.code == 0 && done.stdout.ends_with("network anvil goes on\n"), "{done:?}");
+    watcher.signal("TERM");
+    watcher.until("drained");
+    assert!(asked(&rescan).stdout.ends_with("it will be carried out when a watcher works anvil\n"));
 }
