@@ -17,12 +17,16 @@ mod work;
 
 use std::process::ExitCode;
 
+use tracing::Level;
+
 use crate::cli::{self, Arguments, Command, Failure};
 use crate::telemetry::logs;
 
 /// Carries out a command, from its first log line to its exit code.
 pub fn start(arguments: &Arguments) -> ExitCode {
-    if let Err(error) = logs::install() {
+    // Only who stays tells how it goes.
+    let stays = matches!(arguments.command, Command::Watch | Command::Run);
+    if let Err(error) = logs::install_at(if stays { Level::INFO } else { Level::WARN }) {
         return Failure::failed(format!("logging cannot start: {error}")).tell();
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
