@@ -1,5 +1,7 @@
 //! Which rows can be used: every reason, every spelling of an address, amounts from one base unit to 2^256−1.
 
+#![allow(clippy::arithmetic_side_effects, reason = "a test that overflows fails")]
+
 use std::time::Duration;
 
 use alloy::primitives::{Address, U256};
@@ -9,8 +11,8 @@ use super::admission::{Claim, admit, examine};
 use crate::domain::{
     ChainId, Finality, Percent, SessionId, SessionStatus, Slug, Time, Token, TokenKey, Units, Unusable, time_from_unix,
 };
-use crate::settings::{Ambiguous, Network, PartialPayments, Verify};
-use crate::store::SessionRow;
+use crate::settings::{Ambiguous, Network, PartialPayments};
+use crate::store::{Destination, SessionRow};
 
 const USDC: &str = "0x3c499c542cEF5E3811e1192ce70d8cC03d5c3359";
 const ALICE: &str = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
@@ -44,7 +46,6 @@ fn network(decimals: u8) -> Network {
         start_block: None,
         max_backfill: Duration::ZERO,
         quorum: 1,
-        verify: Verify::Logs,
         partial_payments: PartialPayments::Exclusive,
         ambiguous: Ambiguous::Hold,
         endpoints: Vec::new(),
@@ -164,6 +165,7 @@ fn at(second: i64) -> Time {
 fn row() -> SessionRow {
     SessionRow {
         id: SessionId("dep_1".to_owned()),
+        destination: Destination { token: Address::ZERO, to: Address::ZERO },
         network: "polygon".to_owned(),
         currency: "USDC".to_owned(),
         currency_address: USDC.to_owned(),
