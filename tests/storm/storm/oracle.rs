@@ -78,6 +78,7 @@ pub(crate) struct Oracle<'a> {
     chain: &'a [Money],
     got: HashMap<&'a str, U256>,
     in_parts: BTreeSet<&'a str>,
+    untied: BTreeSet<&'a str>,
     last: HashMap<&'a str, B256>,
     pub(crate) owners: Vec<Owner>,
 }
@@ -87,7 +88,8 @@ impl<'a> Oracle<'a> {
     pub(crate) fn judge(rules: &'a Rules, claims: &'a [Claim], chain: &'a [Money]) -> Oracle<'a> {
         let owners = vec![Err("nobody"); chain.len()];
         let (got, last) = (HashMap::new(), HashMap::new());
-        let mut oracle = Oracle { rules, claims, chain, got, in_parts: BTreeSet::new(), last, owners };
+        let (in_parts, untied) = (BTreeSet::new(), BTreeSet::new());
+        let mut oracle = Oracle { rules, claims, chain, got, in_parts, untied, last, owners };
         for at in 0..chain.len() {
             match oracle.find(at) {
                 Ok(payees) if payees.len() == 1 => oracle.give(at, payees[0]),
@@ -253,6 +255,7 @@ impl<'a> Oracle<'a> {
         }
         if held.len() >= tied.len() {
             for (at, claim) in held.into_iter().zip(tied) {
+                self.untied.insert(&claim.id);
                 self.give(at, claim);
             }
         }
@@ -268,6 +271,11 @@ impl<'a> Oracle<'a> {
                 self.owners[at] = Err(self.explain(money, "amount_mismatch"));
             }
         }
+    }
+
+    /// Whether a session got its money from a tie.
+    pub(crate) fn was_tied(&self, claim: &Claim) -> bool {
+        self.untied.contains(claim.id.as_str())
     }
 
     /// What a usable session shows when nothing is left to do. `ever_paid`: a transfer was there and left the chain.
