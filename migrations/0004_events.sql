@@ -21,6 +21,12 @@ CREATE INDEX events_unmatched ON events ((data ->> 'depositAddress'), created_at
 CREATE INDEX events_unsequenced ON events (position) WHERE sequence IS NULL;
 COMMENT ON TABLE events IS 'What happened to sessions, in the transaction in which it happened. Append-only. W';
 CREATE TRIGGER events_never_deleted BEFORE DELETE ON events FOR EACH ROW EXECUTE FUNCTION deposit_watcher_refuse();
+CREATE TRIGGER events_never_truncated BEFORE TRUNCATE ON events FOR EACH STATEMENT EXECUTE FUNCTION deposit_watcher_refuse();
+-- Only its sequence is given later, and once.
+CREATE TRIGGER events_never_rewritten BEFORE UPDATE OF id, type, session_id, business_id, network, tx_hash, log_index, data, created_at ON events
+    FOR EACH ROW EXECUTE FUNCTION deposit_watcher_refuse();
+CREATE TRIGGER events_sequence_stands BEFORE UPDATE OF sequence ON events
+    FOR EACH ROW WHEN (OLD.sequence IS NOT NULL) EXECUTE FUNCTION deposit_watcher_refuse();
 
 -- The payload of an event about a session, as the API and webhooks show it.
 CREATE FUNCTION deposit_watcher_session_json(s deposit_sessions) RETURNS jsonb LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$

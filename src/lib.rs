@@ -1,6 +1,7 @@
 //! deposit-watcher: streams ERC-20 `Transfer` logs, matches them against deposit sessions in Postgres and confirms them.
 
 pub mod chain;
+pub mod cli;
 pub mod demo;
 pub mod domain;
 pub mod http;

@@ -24,7 +24,9 @@ impl RangeAsk {
     }
 }
 
-/// What one endpoint said to a [`RangeAsk`], as a whole.
+/// What one endpoint said to a [`RangeAsk`], as a whole: of one branch, as far as the answer itself can tell.
+///
+/// Where a header at or above `to` is `None` the endpoint is behind, and the logs may end before `to`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RangeAnswer {
     /// In the order asked; `None` where the endpoint has nothing.

@@ -91,6 +91,11 @@ impl Endpoint {
         Ok(head)
     }
 
+    /// The last head that its own subscription told; it saves the call of [`Endpoint::latest`] where it is news.
+    pub fn pushed(&self) -> Option<Header> {
+        self.change(|health, _| health.pushed)
+    }
+
     /// The block at a height; `None` where it has nothing.
     pub async fn header(&self, number: BlockNumber) -> Result<Option<Header>, Error> {
         Ok(self.headers(&[number]).await?.pop().flatten())
@@ -214,7 +219,7 @@ impl Endpoint {
             key: self.key.clone(),
             operator: self.operator.clone(),
             priority: self.priority,
-            state: health.state(now),
+            state: health.state(),
             head: health.head,
             last_error: health.last_error(now),
             retry_in: Some(health.wait(now)).filter(|wait| !wait.is_zero()),
@@ -227,6 +232,7 @@ impl Endpoint {
         self.observer.head(head.block.number);
         self.change(|health, now| {
             health.head = Some(head);
+            health.pushed = Some(head);
             health.usable(now)
         })
     }
@@ -244,11 +250,11 @@ impl Endpoint {
     pub(super) fn change<T>(&self, act: impl FnOnce(&mut Health, Instant) -> T) -> T {
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        let before = health.state(now);
+        let before = health.state();
         let result = act(&mut health, now);
-        let after = health.state(now);
+        let after = health.state();
         if before != after {
-            self.observer.up(health.usable(now));
+            self.observer.up(matches!(after, EndpointState::Alive | EndpointState::Behind));
             let why = health.last_error(now).map(|(reason, _)| reason).unwrap_or_default();
             self.say(before, after, &why);
         }

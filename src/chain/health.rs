@@ -15,6 +15,8 @@ use crate::domain::{ChainId, EndpointKey, Header};
 const PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(60));
 /// After an answer that cannot be, about this long, doubling.
 const REST: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(600));
+/// Trouble is over when none came for so long, and for twice its last pause.
+const CALM: Duration = Duration::from_secs(5);
 /// After another chain's answer.
 const QUARANTINE: Duration = Duration::from_secs(60);
 /// `Retry-After` is obeyed up to this.
@@ -22,7 +24,7 @@ const LONGEST_OBEYED: Duration = Duration::from_secs(300);
 /// A rate limit without a time is left alone at least this long.
 const LEAST_RATE_PAUSE: Duration = Duration::from_secs(1);
 
-/// What an endpoint is, in one word.
+/// What an endpoint is, in one word, as it was found the last time it was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EndpointState {
     /// Not inspected yet.
@@ -86,7 +88,11 @@ pub(super) struct Health {
     behind: bool,
     pub(super) wrong: Option<(ChainId, String)>,
     pub(super) head: Option<Header>,
+    /// The last head that its subscription told.
+    pub(super) pushed: Option<Header>,
     last_error: Option<(String, Instant)>,
+    /// When trouble last began, and how long it had to wait.
+    troubled: Option<(Instant, Duration)>,
     misbehaved: Option<Instant>,
     pauses: Delays,
     rests: Delays,
@@ -101,7 +107,9 @@ impl Health {
             behind: false,
             wrong: None,
             head: None,
+            pushed: None,
             last_error: None,
+            troubled: None,
             misbehaved: None,
             pauses: Delays::new(PAUSE.0, PAUSE.1),
             rests: Delays::new(REST.0, REST.1),
@@ -138,10 +146,11 @@ impl Health {
         held && self.waits(now)
     }
 
-    pub(super) fn state(&self, now: Instant) -> EndpointState {
+    /// Trouble lasts until an answer ends it; one whose pause is over is asked again, but not alive yet.
+    pub(super) fn state(&self) -> EndpointState {
         match self.trouble {
             _ if self.wrong.is_some() => EndpointState::WrongChain,
-            Some(trouble) if self.waits(now) || !self.checked => trouble,
+            Some(trouble) => trouble,
             _ if !self.checked => EndpointState::Unchecked,
             _ if self.behind => EndpointState::Behind,
             _ => EndpointState::Alive,
@@ -152,13 +161,18 @@ impl Health {
         self.last_error.as_ref().map(|(reason, at)| (reason.clone(), now.saturating_duration_since(*at)))
     }
 
-    /// A call went well.
+    /// A call went well. Pauses start small again only once trouble stays away: one that answers some methods and
+    /// refuses others would else be asked for ever at the shortest pause.
     pub(super) fn answered(&mut self, now: Instant) {
         if self.must_rest(now) {
             return;
         }
         (self.trouble, self.retry_at) = (None, None);
-        self.pauses.reset();
+        let recent =
+            |(at, wait): (Instant, Duration)| now.saturating_duration_since(at) < wait.saturating_mul(2).max(CALM);
+        if !self.troubled.is_some_and(recent) {
+            self.pauses.reset();
+        }
         if self.misbehaved.is_some_and(|at| now.saturating_duration_since(at) > REST.1) {
             self.misbehaved = None;
             self.rests.reset();
@@ -228,6 +242,7 @@ impl Health {
     /// The longer wait stands; a lesser trouble does not cut a greater one short.
     fn stop(&mut self, state: EndpointState, wait: Duration, reason: String, now: Instant) {
         let at = now.checked_add(wait).unwrap_or(now);
+        self.troubled = Some((now, wait));
         if !self.must_rest(now) || self.retry_at.is_none_or(|old| old < at) {
             (self.trouble, self.retry_at) = (Some(state), Some(at));
         }

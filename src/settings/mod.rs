@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use url::Url;
 
-pub use problems::{Problem, Problems};
+pub use problems::{Problem, Problems, nearest};
 
 use crate::domain::{Address, BlockNumber, ChainId, EndpointKey, Finality, Secret, Slug, Token};
 use layers::Layer;
@@ -182,8 +182,6 @@ pub struct Network {
     pub max_backfill: Duration,
     /// How many operators must agree before anything is confirmed.
     pub quorum: u32,
-    /// What the second look reads.
-    pub verify: Verify,
     /// Whether a session may be paid in parts.
     pub partial_payments: PartialPayments,
     /// What happens to a transfer that several sessions tie for.
@@ -205,15 +203,6 @@ pub struct Endpoint {
     pub priority: u32,
     /// Who runs it; by default the host's registrable domain, or the host where it has none.
     pub operator: String,
-}
-
-/// `networks.SLUG.verify`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verify {
-    /// The second look compares logs.
-    Logs,
-    /// It also proves the blocks that pay.
-    Receipts,
 }
 
 /// `networks.SLUG.partial_payments`

@@ -70,12 +70,17 @@ pub(super) fn shown(text: &str) -> String {
 
 /// What to do about a key that nobody reads: the likeliest meant one, or all there are.
 pub(super) fn unknown(key: &str, valid: &[&str]) -> String {
-    let nearest = valid.iter().min_by_key(|candidate| distance(key, candidate));
-    let near = (key.len() / 2).clamp(1, 4);
-    match nearest.filter(|candidate| distance(key, candidate) <= near) {
+    match nearest(key, valid) {
         Some(candidate) => format!("is no key; did you mean `{candidate}`?"),
         None => format!("is no key; the keys here are {}", valid.join(", ")),
     }
+}
+
+/// The valid name that `text` most likely was to be, where one is near enough.
+pub fn nearest<'v>(text: &str, valid: &[&'v str]) -> Option<&'v str> {
+    let nearest = valid.iter().min_by_key(|candidate| distance(text, candidate));
+    let near = (text.len() / 2).clamp(1, 4);
+    nearest.copied().filter(|candidate| distance(text, candidate) <= near)
 }
 
 /// Levenshtein distance: how many letters to add, drop or change.

@@ -29,6 +29,8 @@ impl Destination {
 pub struct SessionRow {
     /// Its id.
     pub id: SessionId,
+    /// Token and address, as compared.
+    pub destination: Destination,
     /// Slug as written.
     pub network: String,
     /// Symbol as written.
@@ -142,7 +144,7 @@ impl Unit {
             r#"SELECT s.id, s.network, s.currency, s.currency_address, s.deposit_address, trim_scale(s.amount)::text AS "amount!",
                       s.accepted_at, greatest(s.created_at, s.accepted_at) AS "begins_at!", s.expires_at, s.topup_seconds, s.cancelled_at,
                       s.payment_status, trim_scale(s.received_amount)::text AS "received!", trim_scale(s.confirmed_amount)::text AS "confirmed!",
-                      s.tx_id, s.closed_at IS NOT NULL AS "closed!", s.lost_at_block
+                      s.tx_id, s.closed_at IS NOT NULL AS "closed!", s.lost_at_block, g.token AS "token!", g.recipient AS "recipient!"
                  FROM unnest($2::text[], $3::text[]) AS g (token, recipient)
                  JOIN deposit_sessions s ON s.network = $1 AND s.to_address = g.recipient AND s.token_address = g.token
                 WHERE s.closed_at IS NULL OR s.expires_at >= $4
@@ -160,6 +162,7 @@ impl Unit {
             .map(|row| {
                 Ok(SessionRow {
                     id: SessionId(row.id),
+                    destination: Destination::read(&row.token, &row.recipient)?,
                     network: row.network,
                     currency: row.currency,
                     currency_address: row.currency_address,
@@ -362,6 +365,28 @@ impl Unit {
 }
 
 impl Store {
+    /// Of these transfers' (recipient, block number), those that a session had named before their block was first
+    /// looked at: the first look should have had them.
+    pub async fn named_in_time(
+        &self,
+        slug: &Slug,
+        places: &[(Address, BlockNumber)],
+    ) -> Result<Vec<(Address, BlockNumber)>, Error> {
+        let recipients: Vec<String> = places.iter().map(|(to, _)| codec::address_text(*to)).collect();
+        let heights: Vec<i64> = places.iter().map(|(_, number)| codec::height(*number)).collect();
+        let rows = sqlx::query!(
+            r#"SELECT n.recipient AS "recipient!", n.number AS "number!" FROM unnest($2::text[], $3::bigint[]) AS n (recipient, number)
+                WHERE EXISTS (SELECT FROM deposit_sessions s WHERE s.to_address = n.recipient AND s.accepted_at <
+                      (SELECT b.looked_at FROM blocks b WHERE b.network = $1 AND b.canonical AND b.number >= n.number ORDER BY b.number LIMIT 1))"#,
+            slug.as_str(),
+            &recipients,
+            &heights,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(|row| Ok((codec::address(&row.recipient)?, codec::number(row.number)?))).collect()
+    }
+
     /// True when an open session's `expires_at` lies between two times: the second look is due there.
     pub async fn expiring_between(&self, slug: &Slug, after: Time, until: Time) -> Result<bool, Error> {
         let row = sqlx::query!(

@@ -95,21 +95,18 @@ pub(super) fn sets(labels: &[Label], configured: &Labels) -> Vec<Vec<String>> {
 }
 
 /// Methods that are asked of an endpoint.
-pub const METHODS: [&str; 9] = [
-    "eth_blockNumber",
+pub const METHODS: [&str; 7] = [
+    "batch",
     "eth_call",
     "eth_chainId",
-    "eth_getBlockByHash",
     "eth_getBlockByNumber",
     "eth_getBlockReceipts",
     "eth_getLogs",
-    "eth_getTransactionReceipt",
     "eth_subscribe",
 ];
 
 /// How a request to an endpoint ends.
-pub const RPC_OUTCOMES: [&str; 7] =
-    ["ok", "timeout", "unreachable", "rate_limited", "too_large", "rpc_error", "misbehaving"];
+pub const RPC_OUTCOMES: [&str; 6] = ["ok", "error", "timeout", "too_wide", "rate_limited", "misbehaving"];
 
 fn owned<'a>(values: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     values.into_iter().map(str::to_owned).collect()

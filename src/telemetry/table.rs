@@ -79,7 +79,7 @@ table! {
 
     // Endpoints.
     RPC_REQUESTS_TOTAL: Counter<4> = "rpc_requests_total" Count [NETWORK, ENDPOINT, METHOD, RPC_OUTCOME]
-        "Requests to endpoints; each call of a batch counts.";
+        "Requests to endpoints as the provider counts them: a batch is one.";
     RPC_REQUEST_DURATION_SECONDS: Histogram<3> = "rpc_request_duration_seconds" Seconds
         [NETWORK, ENDPOINT, METHOD] REQUEST
         "Time from sending a request to its whole answer or its failure.";

@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::matching::{self, Entry, Group, Named, Neighbour, Standing, Verdict};
 use super::outcome::{self, Sums};
 use super::{Effects, Rules, admission, span};
-use crate::domain::{Assignment, BlockNumber, Session, SessionId, SessionStatus, Time, Token, Units, Unmatched};
+use crate::domain::{
+    Address, Assignment, BlockNumber, Session, SessionId, SessionStatus, Time, Token, Units, Unmatched,
+};
 use crate::settings::Network;
 use crate::store::{
     self, Destination, GroupRow, SessionRow, SessionWrite, StoredTransfer, TransferVerdict, Transition, Unit,
@@ -51,14 +53,14 @@ pub(super) async fn derive(
     let ids: Vec<SessionId> = rows.iter().map(|row| row.id.clone()).collect();
     let transfers = unit.transfers_at(slug, &destinations, &ids).await?;
 
+    let mut known = Known::new(setting, &rows, &around, &transfers);
     let mut verdicts = Vec::new();
     let mut writes = Vec::new();
     let mut due = Vec::new();
     for fact in facts {
-        let Some(token) = setting.network.tokens.iter().find(|token| token.address == fact.destination.token) else {
-            continue;
-        };
-        let place = Place::gather(setting, token, fact, &rows, &around, &transfers);
+        let token = setting.network.tokens.iter().find(|token| token.address == fact.destination.token);
+        let Some(token) = token else { continue };
+        let place = known.place(token, fact);
         place.settle(setting, &mut verdicts, &mut writes, &mut due, effects);
     }
     if !verdicts.is_empty() {
@@ -76,64 +78,82 @@ pub(super) async fn derive(
 /// Destinations with a session that exists and could not be locked.
 fn held(destinations: &[Destination], rows: &[SessionRow], around: &[GroupRow]) -> Vec<Destination> {
     let locked: BTreeSet<&SessionId> = rows.iter().map(|row| &row.id).collect();
-    let free: Vec<(&str, crate::domain::Address)> =
+    let free: Vec<(&str, Address)> =
         around.iter().filter(|row| !locked.contains(&row.id)).map(|row| (row.token.as_str(), row.to)).collect();
     let held = |d: &&Destination| free.iter().any(|(token, to)| *to == d.to && token.parse() == Ok(d.token));
     destinations.iter().filter(held).copied().collect()
 }
 
-/// One destination with everything that is known of it.
-struct Place<'a> {
-    group: Group<'a>,
-    rows: BTreeMap<SessionId, &'a SessionRow>,
-    stored: Vec<&'a StoredTransfer>,
+/// What was read, by where it belongs.
+struct Known<'a> {
+    sessions: BTreeMap<Destination, Vec<(Session, &'a SessionRow)>>,
+    unusable: BTreeSet<Destination>,
+    neighbours: BTreeMap<Address, Vec<Neighbour>>,
+    transfers: BTreeMap<Destination, Vec<&'a StoredTransfer>>,
 }
 
-impl<'a> Place<'a> {
-    fn gather(
+impl<'a> Known<'a> {
+    fn new(
         setting: Setting<'_>,
-        token: &'a Token,
-        fact: store::AddressFacts,
         rows: &'a [SessionRow],
         around: &[GroupRow],
         transfers: &'a [StoredTransfer],
-    ) -> Place<'a> {
-        let mut sessions: Vec<Session> = Vec::new();
-        let mut by_id = BTreeMap::new();
-        let mut unusable = false;
+    ) -> Known<'a> {
+        let mut known = Known {
+            sessions: BTreeMap::new(),
+            unusable: BTreeSet::new(),
+            neighbours: BTreeMap::new(),
+            transfers: BTreeMap::new(),
+        };
         for row in rows {
             match admission::admit(row, setting.network) {
-                Ok(session) if session.token == token.key && session.address == fact.destination.to => {
-                    by_id.insert(row.id.clone(), row);
-                    sessions.push(session);
+                Ok(session) => known.sessions.entry(row.destination).or_default().push((session, row)),
+                Err(_) => {
+                    known.unusable.insert(row.destination);
                 }
-                Ok(_) => {}
-                Err(_) => unusable = true,
             }
         }
+        for row in around {
+            let neighbour = Neighbour { id: row.id.clone(), begins_at: row.begins_at, expires_at: row.expires_at };
+            known.neighbours.entry(row.to).or_default().push(neighbour);
+        }
+        for transfer in transfers {
+            known.transfers.entry(transfer.destination).or_default().push(transfer);
+        }
+        known
+    }
+
+    fn place<'t>(&mut self, token: &'t Token, fact: store::AddressFacts) -> Place<'t, 'a> {
+        let destination = fact.destination;
+        let (sessions, rows): (Vec<Session>, Vec<&SessionRow>) =
+            self.sessions.remove(&destination).unwrap_or_default().into_iter().unzip();
         let named = match (sessions.is_empty(), fact.same_token, fact.same_network) {
             (false, _, _) => Named::Usable,
-            (true, true, _) if unusable => Named::Unusable,
+            (true, true, _) if self.unusable.contains(&destination) => Named::Unusable,
             (true, true, _) => Named::Usable,
             (true, false, true) => Named::OtherToken,
             (true, false, false) => Named::OtherNetwork,
         };
-        let neighbours = around.iter().filter(|row| row.to == fact.destination.to).map(|row| Neighbour {
-            id: row.id.clone(),
-            begins_at: row.begins_at,
-            expires_at: row.expires_at,
-        });
-        let stored: Vec<&StoredTransfer> = transfers.iter().filter(|t| t.destination == fact.destination).collect();
+        let stored = self.transfers.remove(&destination).unwrap_or_default();
         let group = Group {
             token,
-            neighbours: neighbours.collect(),
+            neighbours: self.neighbours.get(&destination.to).cloned().unwrap_or_default(),
             named,
             transfers: stored.iter().map(|transfer| entry(transfer)).collect(),
             sessions,
         };
-        Place { group, rows: by_id, stored }
+        Place { group, rows, stored }
     }
+}
 
+/// One destination with everything that is known of it; rows stand in the order of the group's sessions.
+struct Place<'t, 'a> {
+    group: Group<'t>,
+    rows: Vec<&'a SessionRow>,
+    stored: Vec<&'a StoredTransfer>,
+}
+
+impl<'a> Place<'_, 'a> {
     fn settle(
         &self,
         setting: Setting<'_>,
@@ -146,8 +166,7 @@ impl<'a> Place<'a> {
         for verdict in &derived {
             self.note(setting, verdict, verdicts, effects);
         }
-        for session in &self.group.sessions {
-            let Some(row) = self.rows.get(&session.id) else { continue };
+        for (session, row) in self.group.sessions.iter().zip(&self.rows) {
             let paid = self.paid(session, &derived);
             let write = self.judge(setting, session, row, &paid);
             if differs(&write, row) {

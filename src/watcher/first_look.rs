@@ -55,12 +55,11 @@ impl Watcher {
         }
     }
 
-    /// The newest header: the one that was pushed where it is the cursor's child, else what the endpoint says.
+    /// The newest header: the one that this endpoint pushed where it is the cursor's child, else what it says when asked.
     async fn newest(&self, endpoint: &Endpoint, cursor: &Cursor) -> Result<Header, Error> {
-        let pushed = *self.pool.heads().borrow();
         let child =
             |head: &Header| head.parent == cursor.block.hash && head.block.number == cursor.block.number.plus(1);
-        match pushed.filter(child) {
+        match endpoint.pushed().filter(child) {
             Some(head) => Ok(head),
             None => Ok(endpoint.latest().await?),
         }

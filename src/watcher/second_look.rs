@@ -266,6 +266,12 @@ impl Watcher {
         let mut effects = Effects::default();
         let missed = Logs { transfers: ruling.missed, ..Logs::default() };
         let sorted = self.sort(first, &[], &missed, cursor.time, &mut effects).await?;
+        let added: Vec<_> = sorted.transfers.iter().map(|(t, _, _)| (t.to, t.block.number)).collect();
+        // An address that was named only after the first look is news, not a fault of that look.
+        let missed_in_time = match added.is_empty() || rescan.is_some() {
+            true => 0,
+            false => count(self.store.named_in_time(slug, &added).await?.len()),
+        };
         let mut unit = self.store.unit().await?;
         unit.announce(cursor.block.number).await?;
         let mut places: BTreeSet<Destination> = BTreeSet::new();
@@ -274,20 +280,19 @@ impl Watcher {
             unit.orphan_invented(slug, &ids).await?;
             unit.orphan_empty_strangers(slug, &ids).await?;
             places.extend(ruling.invented.iter().map(|t| Destination { token: t.token, to: t.to }));
-            effects.invented = u64::try_from(ids.len()).unwrap_or(u64::MAX);
+            effects.invented = count(ids.len());
         }
         if !sorted.transfers.is_empty() {
             unit.record_blocks(slug, &sorted.blocks).await?;
-            let added = unit.insert_transfers(slug, &sorted.transfers, self.network.reorg_grace).await?;
-            effects.missed = u64::try_from(added.len()).unwrap_or(u64::MAX);
-            places.extend(added);
+            places.extend(unit.insert_transfers(slug, &sorted.transfers, self.network.reorg_grace).await?);
+            effects.missed = missed_in_time;
         }
         places.extend(unit.verify_between(slug, span.from, reached, &span.tokens).await?);
         let to = Cursor { confirmed: if rescan.is_some() { cursor.confirmed } else { reached }, ..*cursor };
         self.conclude(&mut unit, row, &to, cursor.block.number, places, &mut effects).await?;
         if let Some(rescan) = rescan {
             let done = Rescan { next_second: reached.plus(1), ..rescan.clone() };
-            unit.advance_rescan(&done, effects.missed).await?;
+            unit.advance_rescan(&done, count(added.len())).await?;
         }
         unit.move_cursor(&self.fence, cursor, &to).await?;
         effects.tell(slug);
@@ -302,6 +307,10 @@ struct BlockRefKey(BlockNumber, [u8; 32]);
 /// The same log, whatever the answers said of its block's time.
 fn alike(a: &Transfer, b: &Transfer) -> bool {
     Transfer { time: None, ..*a } == Transfer { time: None, ..*b }
+}
+
+fn count(items: usize) -> u64 {
+    u64::try_from(items).unwrap_or(u64::MAX)
 }
 
 fn head_of(cursor: &Cursor) -> BlockTime {

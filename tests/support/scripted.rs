@@ -12,15 +12,9 @@
 //! let pool = Pool::with_transports(&network, vec![(key, node.transport())]);
 //! ```
 
-#![allow(
-    dead_code,
-    missing_docs,
-    unreachable_pub,
-    unused_imports,
-    clippy::arithmetic_side_effects,
-    clippy::as_conversions,
-    clippy::wildcard_enum_match_arm
-)]
+#![allow(dead_code, missing_docs, unreachable_pub, unused_imports)]
+#![allow(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::wildcard_enum_match_arm)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 #[path = "scripted/answer.rs"]
 mod answer;
@@ -204,20 +198,20 @@ impl World {
 
     /// So many empty blocks.
     pub fn mine_empty(&self, count: u64) {
-        (0..count).for_each(|_| drop(self.mine(vec![])));
+        (0..count).for_each(|_| _ = self.mine(vec![]));
     }
 
     /// Drops the last `depth` blocks and mines these instead: fewer, as many or more. Their hashes are new even where
     /// their content is not. What is not mined again is dropped.
     pub fn reorg(&self, depth: u64, blocks: Vec<Vec<Tx>>) {
         self.rewind(depth);
-        blocks.into_iter().for_each(|txs| drop(self.mine(txs)));
+        blocks.into_iter().for_each(|txs| _ = self.mine(txs));
     }
 
     /// The same with timestamps.
     pub fn reorg_at(&self, depth: u64, blocks: Vec<(u64, Vec<Tx>)>) {
         self.rewind(depth);
-        blocks.into_iter().for_each(|(time, txs)| drop(self.mine_at(time, txs)));
+        blocks.into_iter().for_each(|(time, txs)| _ = self.mine_at(time, txs));
     }
 
     /// Drops the last `depth` blocks, never genesis.

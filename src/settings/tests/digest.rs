@@ -13,7 +13,6 @@ fn the_digest_covers_what_decides_about_money_and_nothing_else() {
         ("confirmations", "5"),
         ("min_age", "1s"),
         ("reorg_grace", "1s"),
-        ("verify", "receipts"),
         ("partial_payments", "never"),
         ("ambiguous", "oldest"),
         ("tokens.usdc.symbol", "USD"),

@@ -79,6 +79,8 @@ pub struct Behaviour {
     pub empty_logs: bool,
     /// Logs of a block that it lacks are `[]` (reth #7371), not an error.
     pub unknown_is_empty: bool,
+    /// Blocks come with the number below theirs.
+    pub wrong_number: bool,
     /// Every log twice.
     pub twice: bool,
     pub max_range: Option<Limit>,

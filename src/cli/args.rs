@@ -1,0 +1,260 @@
+//! The command line as one definition. Its help is the manual of the commands; not for what they do.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use super::output::Output;
+use crate::domain::{BlockNumber, SessionStatus, TxHash};
+
+/// Watches ERC-20 transfers and confirms the deposit sessions they pay.
+#[derive(Debug, Parser)]
+#[command(name = "deposit-watcher", version, max_term_width = 120)]
+#[command(after_help = "Example:\n  deposit-watcher --config networks.toml run\n\n\
+    Exit codes: 0 done, 1 failed, 2 usage, 3 the check found something, 75 a dependency is unavailable, \
+    78 bad configuration.")]
+pub struct Arguments {
+    /// Where the configuration comes from.
+    #[command(flatten)]
+    pub sources: Sources,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Where the configuration comes from, besides the environment.
+#[derive(Debug, Clone, Args)]
+pub struct Sources {
+    /// Configuration file, instead of networks.toml; of several, the later wins.
+    #[arg(long, value_name = "PATH", global = true)]
+    pub config: Vec<PathBuf>,
+    /// One value by its dotted key, over files and environment; of several, the later wins.
+    #[arg(long, value_name = "KEY=VALUE", global = true, value_parser = key_value)]
+    pub set: Vec<(String, String)>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Watch the enabled networks, with /metrics, /livez and /readyz; the schema must be there.
+    #[command(after_help = "Example:\n  deposit-watcher watch --set admin.listen=0.0.0.0:9464")]
+    Watch,
+    /// Migrate the database, then watch.
+    #[command(after_help = "Example:\n  deposit-watcher run --config networks.toml --config mine.toml")]
+    Run,
+    /// Apply the migrations this program was built with.
+    #[command(after_help = "Example:\n  deposit-watcher migrate --status || deposit-watcher migrate")]
+    Migrate(Migrate),
+    /// The doctor: configuration, database, endpoints, tokens; each finding with its cure. Exits 3 if any.
+    #[command(after_help = "Example:\n  deposit-watcher check --books")]
+    Check(Check),
+    /// A line per network: head, scanned, confirmed, lag, holder, halted, and its sessions by status.
+    #[command(after_help = "Example:\n  deposit-watcher status --output json")]
+    Status(Shape),
+    /// Look at sessions, open one, cancel one.
+    #[command(subcommand)]
+    Sessions(Sessions),
+    /// Look at transfers, matched or not.
+    #[command(subcommand)]
+    Transfers(Transfers),
+    /// Read a range of blocks again, or let a halted network go on.
+    #[command(after_help = "Example:\n  deposit-watcher rescan --network polygon --from 70000000 --to 70001000\n  \
+        deposit-watcher rescan --network polygon --resume")]
+    Rescan(Rescan),
+}
+
+/// How data is printed.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Shape {
+    /// As text for people, JSON or CSV for programs.
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// `migrate`
+#[derive(Debug, Args)]
+pub struct Migrate {
+    /// Apply nothing; print what is missing and exit 3 when something is.
+    #[arg(long)]
+    pub status: bool,
+}
+
+/// `check`
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Also audit the books: every rule about money that must always hold.
+    #[arg(long)]
+    pub books: bool,
+    /// How it is printed.
+    #[command(flatten)]
+    pub shape: Shape,
+}
+
+/// `sessions …`
+#[derive(Debug, Subcommand)]
+pub enum Sessions {
+    /// The newest sessions.
+    #[command(
+        after_help = "Example:\n  deposit-watcher sessions list --network polygon --status UNDERPAID --output csv"
+    )]
+    List(SessionsList),
+    /// One session, and in words why it is or is not paid.
+    #[command(after_help = "Example:\n  deposit-watcher sessions show dep_5f3e9a")]
+    Show(SessionsShow),
+    /// Open a session. Its amount may be raised a little so that it is nobody else's on this address.
+    #[command(after_help = "Example:\n  deposit-watcher sessions create --network anvil --token usdc --amount 12.50 \
+        --to 0x70997970C51812dc3A010C7d01b50e0d17dc79C8")]
+    Create(SessionsCreate),
+    /// Cancel an open session; money mined until now still counts.
+    #[command(after_help = "Example:\n  deposit-watcher sessions cancel dep_5f3e9a")]
+    Cancel(SessionsShow),
+}
+
+/// `sessions list`
+#[derive(Debug, Args)]
+pub struct SessionsList {
+    /// Only of this network.
+    #[arg(long)]
+    pub network: Option<String>,
+    /// Only in this status: CREATED, PENDING, CONFIRMED, EXPIRED, UNDERPAID, OVERPAID.
+    #[arg(long, value_parser = super::names::status)]
+    pub status: Option<SessionStatus>,
+    /// At most so many.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=1_000_000))]
+    pub limit: i64,
+    /// How it is printed.
+    #[command(flatten)]
+    pub shape: Shape,
+}
+
+/// `sessions show` and `sessions cancel`
+#[derive(Debug, Args)]
+pub struct SessionsShow {
+    /// Its id.
+    pub id: String,
+    /// How it is printed.
+    #[command(flatten)]
+    pub shape: Shape,
+}
+
+/// `sessions create`
+#[derive(Debug, Args)]
+pub struct SessionsCreate {
+    /// A configured network.
+    #[arg(long)]
+    pub network: String,
+    /// The key of one of its tokens.
+    #[arg(long, value_name = "KEY")]
+    pub token: String,
+    /// Where the money is to arrive.
+    #[arg(long, value_name = "ADDRESS")]
+    pub to: String,
+    /// Whole tokens, never finer than the token.
+    #[arg(long, value_name = "DECIMAL")]
+    pub amount: String,
+    /// How long it lives; sessions.expires_after if not given.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub expires_in: Option<Duration>,
+    /// Your own reference.
+    #[arg(long)]
+    pub reference: Option<String>,
+    /// Its id; a random one if not given.
+    #[arg(long)]
+    pub id: Option<String>,
+    /// How it is printed.
+    #[command(flatten)]
+    pub shape: Shape,
+}
+
+/// `transfers …`
+#[derive(Debug, Subcommand)]
+pub enum Transfers {
+    /// The newest transfers to known addresses.
+    #[command(after_help = "Example:\n  deposit-watcher transfers list --network polygon --unmatched")]
+    List(TransfersList),
+    /// The transfers of one transaction, and why each pays a session or none.
+    #[command(after_help = "Example:\n  deposit-watcher transfers show \
+        0x7f9fade1c0d57a7af66ab4ead79fade1c0d57a7af66ab4ead7c2c2eb7b11a91385")]
+    Show(TransfersShow),
+}
+
+/// `transfers list`
+#[derive(Debug, Args)]
+pub struct TransfersList {
+    /// Only of this network.
+    #[arg(long)]
+    pub network: Option<String>,
+    /// Only those that pay this session, or once did.
+    #[arg(long, value_name = "ID")]
+    pub session: Option<String>,
+    /// Only to this address.
+    #[arg(long, value_name = "ADDRESS")]
+    pub to: Option<String>,
+    /// Only those that pay nobody and that nobody has settled.
+    #[arg(long)]
+    pub unmatched: bool,
+    /// At most so many.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=1_000_000))]
+    pub limit: i64,
+    /// How it is printed.
+    #[command(flatten)]
+    pub shape: Shape,
+}
+
+/// `transfers show`
+#[derive(Debug, Args)]
+pub struct TransfersShow {
+    /// 0x and 64 hexadecimal digits.
+    #[arg(value_parser = tx_hash)]
+    pub tx_hash: TxHash,
+    /// How it is printed.
+    #[command(flatten)]
+    pub shape: Shape,
+}
+
+/// `rescan`
+#[derive(Debug, Args)]
+pub struct Rescan {
+    /// A configured network.
+    #[arg(long)]
+    pub network: String,
+    /// The first block to read again.
+    #[arg(long, value_name = "BLOCK", requires = "to", required_unless_present = "resume", value_parser = block)]
+    pub from: Option<BlockNumber>,
+    /// The last one, included.
+    #[arg(long, value_name = "BLOCK", requires = "from", value_parser = block)]
+    pub to: Option<BlockNumber>,
+    /// Let a halted network go on; prints what will change.
+    #[arg(long, conflicts_with_all = ["from", "to"])]
+    pub resume: bool,
+    /// Do it; without this `--resume` only prints.
+    #[arg(long, requires = "resume", conflicts_with_all = ["from", "to"])]
+    pub yes: bool,
+    /// How long to wait until it is carried out.
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    pub timeout: Duration,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(key, _)| !key.is_empty());
+    let (key, value) = pair.ok_or("write KEY=VALUE, as in admin.listen=127.0.0.1:9464")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let read = humantime::parse_duration(text).map_err(|_| "write a number with its unit, as in 30m".to_owned())?;
+    let year = Duration::from_secs(365 * 86_400);
+    if read <= year { Ok(read) } else { Err("is more than 365d".to_owned()) }
+}
+
+fn block(text: &str) -> Result<BlockNumber, String> {
+    let number = text.parse::<i64>().ok().and_then(|number| u64::try_from(number).ok());
+    number.map(BlockNumber).ok_or_else(|| "write a block's number".to_owned())
+}
+
+fn tx_hash(text: &str) -> Result<TxHash, String> {
+    let whole = text.strip_prefix("0x").is_some_and(|digits| digits.len() == 64);
+    let hash = if whole { text.parse().ok() } else { None };
+    hash.ok_or_else(|| "write 0x and 64 hexadecimal digits".to_owned())
+}

@@ -1,0 +1,110 @@
+//! The way to the database: settings read, a bounded wait until it answers, the schema looked at. Errors name the
+//! address without user and password. Not for what is asked of it then.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+
+use super::args::Sources;
+use super::exit::{Exit, Failure};
+use crate::settings::{self, Database, Settings};
+use crate::store::{self, Store};
+
+/// The pause between two attempts.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// The configuration, or every fault in it.
+pub fn settings(sources: &Sources) -> Result<Settings, Failure> {
+    Ok(settings::load(&sources.config, settings::environment(), &sources.set)?)
+}
+
+/// The database, answering; waits for it at most `database.connect_timeout`.
+pub async fn database(database: &Database) -> Result<Store, Failure> {
+    let store = Store::new(database)?;
+    answers(&store, database.connect_timeout).await.map_err(|reason| {
+        let (address, waited) = (address(database), humantime::format_duration(database.connect_timeout));
+        let cure = "check that PostgreSQL runs there and that database.url is right";
+        Failure::new(Exit::Unavailable, format!("database {address} cannot be used after {waited}: {reason}; {cure}"))
+    })?;
+    Ok(store)
+}
+
+/// The database with the schema this program was built with: what every command needs but `migrate` and `run`.
+pub async fn ready(database: &Database) -> Result<Store, Failure> {
+    let store = self::database(database).await?;
+    let missing = store.missing_migrations().await?;
+    if missing.is_empty() {
+        return Ok(store);
+    }
+    let (behind, address) = (behind(missing.len()), address(database));
+    Err(Failure::new(Exit::Unavailable, format!("the schema of {address} is {behind}; run `deposit-watcher migrate`")))
+}
+
+/// How much is missing, in words.
+pub(super) fn behind(migrations: usize) -> String {
+    if migrations == 1 { "1 migration behind".to_owned() } else { format!("{migrations} migrations behind") }
+}
+
+/// Whether it answers before time is over; else why it did not the last time.
+async fn answers(store: &Store, patience: Duration) -> Result<(), String> {
+    let until = Instant::now().checked_add(patience);
+    let mut last = "it gave no answer".to_owned();
+    loop {
+        let left = until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()));
+        // Dropping the ping at its deadline is harmless: it opens no transaction.
+        match timeout(left, store.ping()).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => last = reason(&error),
+            Err(_) => return Err(last),
+        }
+        sleep(PAUSE.min(left)).await;
+    }
+}
+
+/// Why it does not answer, without any user's name.
+fn reason(error: &store::Error) -> String {
+    match error {
+        store::Error::Refused { rule, .. } if rule.starts_with("28") => {
+            "it refuses the user or the password".to_owned()
+        }
+        store::Error::Unavailable(_)
+        | store::Error::LeaseLost
+        | store::Error::Refused { .. }
+        | store::Error::Unreadable(_)
+        | store::Error::Schema(_) => error.to_string(),
+    }
+}
+
+/// `host:port/name`: what may be told of a database's address.
+pub fn address(database: &Database) -> String {
+    let url = database.url.expose();
+    let asked = |key: &str| url.query_pairs().find(|(name, _)| name == key).map(|(_, value)| value.into_owned());
+    let host = url.host_str().filter(|host| !host.is_empty()).map(str::to_owned);
+    let host = host.or_else(|| asked("host")).unwrap_or_else(|| "localhost".to_owned());
+    let name = asked("dbname").unwrap_or_else(|| url.path().trim_start_matches('/').to_owned());
+    let port = url.port().map(|port| port.to_string()).or_else(|| asked("port")).unwrap_or_else(|| "5432".to_owned());
+    format!("{host}:{port}/{name}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Secret;
+
+    #[test]
+    fn an_address_holds_neither_user_nor_password() {
+        for (url, expected) in [
+            ("postgres://canary:hunter2@db.example:6000/shop?sslpassword=hunter2", "db.example:6000/shop"),
+            ("postgres://canary:hunter2@[::1]/shop", "[::1]:5432/shop"),
+            ("postgres:///shop?host=/run/postgresql&user=canary&password=hunter2", "/run/postgresql:5432/shop"),
+        ] {
+            let database = Database {
+                url: Secret::new(url.parse().unwrap()),
+                max_connections: 2,
+                connect_timeout: Duration::ZERO,
+                pgbouncer: false,
+            };
+            assert_eq!(address(&database), expected);
+        }
+    }
+}

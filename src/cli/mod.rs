@@ -1,0 +1,39 @@
+//! The command line: one definition, one file a command. Data goes to stdout, everything else to stderr.
+//!
+//! Not for `watch`, `run` and `demo`, which the roof starts, and never for calling a watcher: what a watcher is to do is
+//! a row that its next step reads.
+
+pub mod args;
+mod check;
+pub mod connect;
+mod exit;
+mod migrate;
+mod names;
+pub mod output;
+mod parse;
+mod reasons;
+mod rescan;
+mod resume;
+mod sessions;
+mod status;
+mod transfers;
+
+pub use args::{Arguments, Command};
+pub use exit::{Exit, Failure};
+pub use parse::parse;
+
+use crate::settings::Settings;
+
+/// Carries out a command that looks or asks and ends. `watch` and `run` do not: they are the roof's.
+pub async fn run(settings: &Settings, command: &Command) -> Result<(), Failure> {
+    match command {
+        Command::Watch | Command::Run => Err(Failure::failed("this command is not started here")),
+        Command::Migrate(asked) => migrate::run(settings, asked).await,
+        Command::Check(asked) => check::run(settings, asked).await,
+        Command::Status(asked) => status::run(settings, *asked).await,
+        Command::Sessions(asked) => sessions::run(settings, asked).await,
+        Command::Transfers(asked) => transfers::run(settings, asked).await,
+        Command::Rescan(asked) if asked.resume => resume::run(settings, asked).await,
+        Command::Rescan(asked) => rescan::run(settings, asked).await,
+    }
+}

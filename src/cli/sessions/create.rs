@@ -1,0 +1,113 @@
+//! `sessions create`: a session opened as an outside API would, its amount reserved so that it is nobody else's.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{COLUMNS, find};
+use crate::cli::args::SessionsCreate;
+use crate::cli::exit::Failure;
+use crate::cli::{connect, names, output};
+use crate::domain::{Address, SessionId, Token, Units, parse_address};
+use crate::settings::{AmountClash, Network, Sessions, Settings};
+use crate::store::{self, NewSession, Reservation, SessionLine};
+
+/// The session, and what was asked for where the amount was raised.
+#[derive(Debug, Serialize)]
+struct Opened {
+    requested_amount: String,
+    #[serde(flatten)]
+    session: SessionLine,
+}
+
+pub(super) async fn run(settings: &Settings, asked: &SessionsCreate) -> Result<(), Failure> {
+    let new = valid(settings, asked)?;
+    let store = connect::ready(&settings.database).await?;
+    let opened = store.open_session(&new, reservation(&settings.sessions)).await;
+    opened.map_err(|error| refused(error, &new))?;
+    let session = find(&store, &new.id).await?;
+    if asked.shape.output == output::Output::Text && session.amount != new.amount {
+        let why = format!("{} is another session's here; ask for {}\n", new.amount, session.amount);
+        output::print(&why)?;
+    }
+    let opened = Opened { requested_amount: new.amount, session };
+    match asked.shape.output {
+        output::Output::Text => output::card(&opened, COLUMNS.csv),
+        output::Output::Json => output::json(&opened),
+        output::Output::Csv => output::table(&[opened], COLUMNS, asked.shape.output),
+    }
+}
+
+/// What is asked for, held against the configuration.
+fn valid(settings: &Settings, asked: &SessionsCreate) -> Result<NewSession, Failure> {
+    let network = names::enabled(settings, &asked.network)?;
+    let token = names::token(network, &asked.token)?;
+    let id = asked.id.clone().unwrap_or_else(|| format!("dep_{:032x}", rand::random::<u128>()));
+    if !(1..=128).contains(&id.chars().count()) {
+        return Err(Failure::usage("--id: is not 1 to 128 characters"));
+    }
+    Ok(NewSession {
+        id: SessionId(id),
+        amount: amount(&asked.amount, token)?,
+        currency: token.symbol.clone(),
+        network: network.slug.clone(),
+        token: token.address,
+        to: destination(&asked.to, network)?,
+        lives: lifetime(asked, &settings.sessions)?.as_secs_f64(),
+        reference: asked.reference.clone(),
+    })
+}
+
+fn lifetime(asked: &SessionsCreate, sessions: &Sessions) -> Result<Duration, Failure> {
+    let lives = asked.expires_in.unwrap_or(sessions.expires_after);
+    if lives.is_zero() {
+        Err(Failure::usage("--expires-in: a session that lives no time cannot be paid"))
+    } else {
+        Ok(lives)
+    }
+}
+
+fn amount(text: &str, token: &Token) -> Result<String, Failure> {
+    let wrong = |why: String| Failure::usage(format!("--amount: {text:?} {why}"));
+    let units = Units::parse(text, token.decimals).map_err(|error| {
+        wrong(format!("{error} ({} has {} decimals); write whole tokens, as in 12.50", token.symbol, token.decimals))
+    })?;
+    if units.is_zero() { Err(wrong("asks for nothing".to_owned())) } else { Ok(units.to_decimal(token.decimals)) }
+}
+
+fn destination(text: &str, network: &Network) -> Result<Address, Failure> {
+    let wrong = |why: String| Failure::usage(format!("--to: {text:?} {why}"));
+    let to = parse_address(text).map_err(|error| wrong(error.to_string()))?;
+    if to.is_zero() || network.tokens.iter().any(|token| token.address == to) {
+        return Err(wrong("is the zero address or a token's contract: money sent there is lost".to_owned()));
+    }
+    Ok(to)
+}
+
+fn reservation(sessions: &Sessions) -> Reservation {
+    let clash = match sessions.amount_clash {
+        AmountClash::Bump => "bump",
+        AmountClash::Tag => "tag",
+        AmountClash::Reject => "reject",
+        AmountClash::Allow => "allow",
+    };
+    Reservation { clash, reuse_after: sessions.amount_reuse_after.as_secs_f64() }
+}
+
+/// Which rule a refused session broke, with its cure.
+fn refused(error: store::Error, new: &NewSession) -> Failure {
+    let store::Error::Refused { rule, .. } = &error else { return error.into() };
+    match rule.as_str() {
+        "amount_claims_pkey" => Failure::failed(format!(
+            "amount_clash: {} {} is taken at {} by another session that is open or was closed lately; \
+             use another amount or address",
+            new.amount, new.currency, new.to,
+        )),
+        "deposit_sessions_pkey" => Failure::failed(format!("there is a session {:?} already", new.id.0)),
+        "22023" => Failure::failed(format!(
+            "no watcher has followed {} on {} yet; start `deposit-watcher run` with it first",
+            new.currency, new.network,
+        )),
+        _ => error.into(),
+    }
+}

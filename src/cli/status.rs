@@ -1,0 +1,190 @@
+//! `status`: a line per network and its sessions by status, as the database has it. Not for endpoints: those are asked
+//! by `check`, and told by readiness and metrics of who works the network.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::args::Shape;
+use super::connect;
+use super::exit::Failure;
+use super::output::{self, Columns};
+use crate::domain::SessionStatus;
+use crate::settings::{Network, Settings};
+use crate::store::NetworkStatus;
+
+const COLUMNS: Columns = Columns {
+    text: &["network", "state", "head", "scanned", "confirmed", "lag_blocks", "lag_seconds", "holder", "sessions"],
+    csv: &[
+        "network",
+        "state",
+        "head",
+        "scanned",
+        "confirmed",
+        "lag_blocks",
+        "lag_seconds",
+        "holder",
+        "halted",
+        "created",
+        "pending",
+        "paid",
+        "expired",
+        "underpaid",
+        "overpaid",
+    ],
+};
+
+/// A line.
+#[derive(Debug, Serialize)]
+struct Line {
+    network: String,
+    /// `working`, `idle` (nobody works it), `halted`, `new` (never worked), `disabled`, `unknown` (not configured here).
+    state: &'static str,
+    head: Option<i64>,
+    scanned: Option<i64>,
+    confirmed: Option<i64>,
+    lag_blocks: Option<u64>,
+    lag_seconds: Option<u64>,
+    holder: Option<String>,
+    halted: Option<String>,
+    /// By status, in words.
+    sessions: String,
+    created: u64,
+    pending: u64,
+    /// CONFIRMED; the column of that name is the watermark's.
+    paid: u64,
+    expired: u64,
+    underpaid: u64,
+    overpaid: u64,
+}
+
+pub(super) async fn run(settings: &Settings, shape: Shape) -> Result<(), Failure> {
+    let store = connect::ready(&settings.database).await?;
+    let (statuses, counts) = (store.network_statuses().await?, store.session_counts().await?);
+    let lines = lines(&settings.networks, &statuses, counts);
+    output::table(&lines, COLUMNS, shape.output)?;
+    let halted = lines.iter().filter_map(|line| Some((&line.network, line.halted.as_ref()?)));
+    if shape.output == output::Output::Text {
+        for (network, why) in halted {
+            let cure = format!("`deposit-watcher rescan --network {network} --resume` says what to do");
+            output::print(&format!("{network} is halted: {}; {cure}\n", why.replace(char::is_control, " ")))?;
+        }
+    }
+    Ok(())
+}
+
+fn lines(networks: &[Network], statuses: &[NetworkStatus], counts: Vec<(String, String, u64)>) -> Vec<Line> {
+    let mut sessions: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
+    for (network, status, count) in counts {
+        sessions.entry(network).or_default().insert(status, count);
+    }
+    let configured = networks.iter().map(|network| network.slug.as_str());
+    let known = statuses.iter().map(|status| status.network.as_str());
+    let names: BTreeSet<&str> = configured.chain(known).chain(sessions.keys().map(String::as_str)).collect();
+    let line = |name: &str| {
+        let network = networks.iter().find(|network| network.slug.as_str() == name);
+        let status = statuses.iter().find(|status| status.network == name);
+        line(name, network, status, &sessions.get(name).cloned().unwrap_or_default())
+    };
+    names.into_iter().map(line).collect()
+}
+
+fn line(
+    name: &str,
+    network: Option<&Network>,
+    status: Option<&NetworkStatus>,
+    sessions: &BTreeMap<String, u64>,
+) -> Line {
+    let count = |status: SessionStatus| sessions.get(status.as_str()).copied().unwrap_or_default();
+    let words = SessionStatus::ALL.map(|status| (status, count(status)));
+    let words =
+        words.iter().filter(|(_, count)| *count > 0).map(|(status, count)| format!("{count} {}", status.as_str()));
+    let lag = status.and_then(|status| lag(status, network));
+    Line {
+        network: name.to_owned(),
+        state: state(network, status),
+        head: status.and_then(|status| status.head),
+        scanned: status.and_then(|status| status.scanned),
+        confirmed: status.and_then(|status| status.confirmed),
+        lag_blocks: lag.map(|(blocks, _)| blocks),
+        lag_seconds: lag.map(|(_, time)| time.as_secs()),
+        holder: status.and_then(|status| status.holder.clone()),
+        halted: status.and_then(|status| status.halted.clone()),
+        sessions: words.collect::<Vec<_>>().join(", "),
+        created: count(SessionStatus::Created),
+        pending: count(SessionStatus::Pending),
+        paid: count(SessionStatus::Confirmed),
+        expired: count(SessionStatus::Expired),
+        underpaid: count(SessionStatus::Underpaid),
+        overpaid: count(SessionStatus::Overpaid),
+    }
+}
+
+fn state(network: Option<&Network>, status: Option<&NetworkStatus>) -> &'static str {
+    match (network, status) {
+        (None, _) => "unknown",
+        (Some(_), Some(status)) if status.halted.is_some() => "halted",
+        (Some(network), _) if !network.enabled => "disabled",
+        (Some(_), Some(status)) if status.holder.is_some() => "working",
+        (Some(_), Some(status)) if status.scanned.is_some() => "idle",
+        (Some(_), _) => "new",
+    }
+}
+
+/// How far scanning is behind the newest head that was seen; the age of the scanned block while blocks wait, or while
+/// no head was read for three poll intervals. `None` before the first step.
+pub(super) fn lag(status: &NetworkStatus, network: Option<&Network>) -> Option<(u64, Duration)> {
+    let (scanned, time) = (status.scanned?, status.scanned_time?);
+    let blocks = status.head.and_then(|head| u64::try_from(head.saturating_sub(scanned)).ok()).unwrap_or_default();
+    let span = |since| status.now.signed_duration_since(since).to_std().unwrap_or_default();
+    let patience = network.map_or(Duration::from_secs(2), |network| network.poll_interval).saturating_mul(3);
+    // The holder writes heads down at most once in some seconds.
+    let patience = patience.max(Duration::from_secs(30));
+    let silent = status.head_seen_at.is_none_or(|seen| span(seen) > patience);
+    Some((blocks, if blocks > 0 || silent { span(time) } else { Duration::ZERO }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Time;
+
+    fn at(seconds: i64) -> Time {
+        Time::from_timestamp(1_700_000_000_i64.saturating_add(seconds), 0).unwrap()
+    }
+
+    fn status() -> NetworkStatus {
+        NetworkStatus {
+            network: "base".to_owned(),
+            head: Some(110),
+            head_time: Some(at(90)),
+            head_seen_at: Some(at(95)),
+            scanned: Some(100),
+            scanned_time: Some(at(70)),
+            confirmed: Some(90),
+            holder: None,
+            halted: None,
+            now: at(100),
+        }
+    }
+
+    #[test]
+    fn lag_is_the_age_of_the_scanned_block_while_blocks_wait_or_nobody_looks() {
+        assert_eq!(lag(&status(), None), Some((10, Duration::from_secs(30))));
+        let abreast = NetworkStatus { head: Some(100), ..status() };
+        assert_eq!(lag(&abreast, None), Some((0, Duration::ZERO)));
+        let silent = NetworkStatus { now: at(1_000), ..abreast };
+        assert_eq!(lag(&silent, None), Some((0, Duration::from_secs(930))));
+        assert_eq!(lag(&NetworkStatus { scanned: None, ..status() }, None), None);
+    }
+
+    #[test]
+    fn what_is_not_configured_shows_too() {
+        let counts = vec![("plygon".to_owned(), "CREATED".to_owned(), 2), ("base".to_owned(), "EXPIRED".to_owned(), 1)];
+        let lines = lines(&[], &[status()], counts);
+        let shown: Vec<_> =
+            lines.iter().map(|line| (line.network.as_str(), line.state, line.sessions.as_str())).collect();
+        assert_eq!(shown, [("base", "unknown", "1 EXPIRED"), ("plygon", "unknown", "2 CREATED")]);
+    }
+}
