@@ -125,19 +125,15 @@ impl Role {
         let expired = end(SessionStatus::Expired, "0", 0);
         match self {
             Role::Exact => dollars("exact", "paid exactly", "100", paid("100")),
-            Role::ToppedUp => {
-                dollars("topped-up", "too little, topped up", "80", end(SessionStatus::Confirmed, "80", 2))
-            }
+            Role::ToppedUp => dollars("topped-up", "part, then the rest", "80", end(SessionStatus::Confirmed, "80", 2)),
             Role::Over => dollars("over", "too much", "50", end(SessionStatus::Overpaid, "60", 1)),
-            Role::SharedFirst => dollars("shared-first", "one address, amount one", "20", paid("20")),
-            Role::SharedSecond => dollars("shared-second", "one address, amount two", "25", paid("25")),
-            Role::BatchFirst => payroll("batch-first", "one transaction, part one", "40", paid("40")),
-            Role::BatchSecond => payroll("batch-second", "one transaction, part two", "60", paid("60")),
+            Role::SharedFirst => dollars("shared-first", "one address, 1st", "20", paid("20")),
+            Role::SharedSecond => dollars("shared-second", "one address, 2nd", "25", paid("25")),
+            Role::BatchFirst => payroll("batch-first", "one transaction, 1st", "40", paid("40")),
+            Role::BatchSecond => payroll("batch-second", "one transaction, 2nd", "60", paid("60")),
             Role::Remined => dollars("remined", "dropped, mined again", "70", End { orphaned: 1, ..paid("70") }),
             Role::Dropped => short("dropped", "dropped for good", "90", End { orphaned: 1, ..expired }),
-            Role::Reverted => {
-                dollars("reverted", "confirmed, undone, repaid", "110", End { orphaned: 1, ..paid("110") })
-            }
+            Role::Reverted => dollars("reverted", "undone, paid again", "110", End { orphaned: 1, ..paid("110") }),
             Role::Under => short("under", "too little for good", "120", end(SessionStatus::Underpaid, "45", 1)),
             Role::Never => short("never", "never paid", "10", expired),
             Role::Late => short("late", "paid too late", "15", End { unmatched: Some("late"), ..expired }),

@@ -98,8 +98,8 @@ impl Row {
 
     /// What the other columns do not say.
     pub(super) fn note(&self) -> String {
-        let gone = (self.orphaned > 0).then(|| format!("{} left the chain", self.orphaned));
-        let nobodys = self.unmatched.as_ref().map(|reason| format!("{reason}: belongs to nobody"));
+        let gone = (self.orphaned > 0).then(|| format!("{} orphaned", self.orphaned));
+        let nobodys = self.unmatched.as_ref().map(|reason| format!("kept: {reason}"));
         let several = (self.transfers > 1).then(|| format!("{} transfers", self.transfers));
         let last = (self.closed && self.status == SessionStatus::Underpaid.as_str()).then(|| "final".to_owned());
         [several, gone, nobodys, last].into_iter().flatten().collect::<Vec<_>>().join(", ")

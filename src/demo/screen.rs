@@ -1,6 +1,7 @@
 //! The terminal: a table that is drawn again in its place, or a line for every change where nobody watches. Not for what
 //! is in it: see [`super::scene`].
 
+use std::collections::VecDeque;
 use std::io::{self, IsTerminal, Write};
 use std::time::Instant;
 
@@ -11,11 +12,19 @@ use crate::domain::SessionStatus;
 
 /// A table narrower than this is no table.
 const LEAST_WIDTH: u16 = 60;
-/// The table's head, the lines below it, and the line where the cursor waits.
-const BESIDES_ROWS: usize = 5;
+/// The table's head, how the chain stands, and the line where the cursor waits.
+const BESIDES_ROWS: usize = 3;
+/// Of what happened, so much stays in sight.
+const NEWS: usize = 3;
 /// Nobody's terminal: long lines are not cut.
 const ENDLESS: usize = 10_000;
 const NO_COLOUR: &str = "";
+/// Widths of columns, and what is between two.
+const KIND: usize = 20;
+const ADDRESS: usize = 11;
+const GAP: usize = 2;
+/// Narrower than this, a line would lose its note to the address.
+const WITH_ADDRESSES: usize = 95;
 
 /// Where it is shown.
 #[derive(Debug)]
@@ -27,8 +36,8 @@ pub(super) struct Screen {
     drawn: usize,
     /// What was told last of each session.
     told: Vec<String>,
-    /// What happened last.
-    news: String,
+    /// What happened last, and when.
+    news: VecDeque<String>,
 }
 
 /// A cell, its width, and the escape sequence of its colour.
@@ -38,11 +47,16 @@ impl Screen {
     /// stdout; a table where that is a terminal with room for `rows`.
     pub(super) fn new(rows: usize) -> Screen {
         let terminal = io::stdout().is_terminal();
-        let wanted = rows.saturating_add(BESIDES_ROWS);
+        let wanted = rows.saturating_add(BESIDES_ROWS).saturating_add(NEWS);
         let room = |(Width(width), Height(height))| width >= LEAST_WIDTH && usize::from(height) >= wanted;
         let live = terminal && terminal_size().is_some_and(room);
         let coloured = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Screen { begun: Instant::now(), live, coloured, drawn: 0, told: Vec::new(), news: String::new() }
+        Screen { begun: Instant::now(), live, coloured, drawn: 0, told: Vec::new(), news: VecDeque::new() }
+    }
+
+    /// True where somebody watches.
+    pub(super) fn is_live(&self) -> bool {
+        self.live
     }
 
     /// A line that stays, below everything.
@@ -53,11 +67,10 @@ impl Screen {
 
     /// What happened; part of the table where there is one.
     pub(super) fn tell(&mut self, news: String) -> io::Result<()> {
-        if !self.live {
-            put(&format!("{} -- {news}\n", self.clock()))?;
-        }
-        self.news = news;
-        Ok(())
+        let news = format!("{}  {news}", self.clock());
+        self.news.truncate(NEWS.saturating_sub(1));
+        self.news.push_front(news.clone());
+        if self.live { Ok(()) } else { put(&format!("{news}\n")) }
     }
 
     /// How things stand now.
@@ -67,12 +80,12 @@ impl Screen {
 
     /// The table as it stands at the end, with what was expected of each session that is not as it must be.
     pub(super) fn judge(&mut self, scene: &Scene) -> io::Result<()> {
-        let mut lines = vec![self.line(&head("end"))];
+        let mut lines = vec![self.line(&head())];
         for row in &scene.rows {
             lines.push(self.line(&self.cells(row, if row.ended() { "✓" } else { "✗" })));
             if !row.ended() {
-                lines.push(format!("    expected {}", expected(row)));
-                lines.push(format!("    found    {}", found(row)));
+                lines.push(format!("   expected {}", expected(row)));
+                lines.push(format!("   found    {}", found(row)));
             }
         }
         self.replace(&lines)?;
@@ -81,10 +94,10 @@ impl Screen {
     }
 
     fn draw(&mut self, scene: &Scene) -> io::Result<()> {
-        let mut lines = vec![self.line(&head(""))];
+        let mut lines = vec![self.line(&head())];
         lines.extend(scene.rows.iter().map(|row| self.line(&self.cells(row, if row.ended() { "✓" } else { " " }))));
-        lines.push(self.cut(&standing(scene)));
-        lines.push(self.cut(&format!("{} {}", self.clock(), self.news)));
+        lines.push(self.cut(&format!("{}  {}", self.clock(), standing(scene))));
+        lines.extend(self.news.iter().rev().map(|news| self.cut(news)));
         self.replace(&lines)
     }
 
@@ -93,7 +106,7 @@ impl Screen {
             let Row { status, received, .. } = row;
             let words = [format!("{status:<9} received {received}"), row.note()];
             let words = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(", ");
-            let line = format!("{:<26} {:>9}  {words}", row.role.part().kind, row.asked());
+            let line = format!("{:<20}  {:<8}  {words}", row.role.part().kind, row.asked());
             if !self.told.contains(&line) {
                 self.told.retain(|told| !told.starts_with(row.role.part().kind));
                 put(&format!("{}    {line}\n", self.clock()))?;
@@ -114,32 +127,33 @@ impl Screen {
     }
 
     fn cells(&self, row: &Row, mark: &str) -> Vec<Cell> {
-        let part = row.role.part();
         let address = format!("{:#x}", row.role.address());
         let (start, end) = (address.get(..6).unwrap_or_default(), address.get(38..).unwrap_or_default());
         vec![
-            (mark.to_owned(), 3, if mark == "✗" { "31" } else { "32" }),
-            (part.kind.to_owned(), 25, NO_COLOUR),
-            (row.asked(), 10, NO_COLOUR),
-            (format!("{start}…{end}"), 11, "2"),
-            (row.status.clone(), 10, colour(&row.status)),
-            (row.received.clone(), 9, NO_COLOUR),
-            (row.depth(), 6, NO_COLOUR),
+            (mark.to_owned(), 1, if mark == "✗" { "31" } else { "32" }),
+            (row.role.part().kind.to_owned(), KIND, NO_COLOUR),
+            (row.asked(), 8, NO_COLOUR),
+            (format!("{start}…{end}"), ADDRESS, "2"),
+            (row.status.clone(), 9, colour(&row.status)),
+            (row.received.clone(), 8, NO_COLOUR),
+            (row.depth(), 5, NO_COLOUR),
             (row.note(), 0, "2"),
         ]
     }
 
-    /// Cells beside each other, cut at the terminal's edge.
+    /// Cells beside each other, cut at the terminal's edge; a narrow one has no room for addresses.
     fn line(&self, cells: &[Cell]) -> String {
         let mut left = self.width();
+        let narrow = left < WITH_ADDRESSES;
         let mut line = String::new();
-        for (text, width, colour) in cells {
+        for (text, width, colour) in cells.iter().filter(|(_, width, _)| !narrow || *width != ADDRESS) {
             let text: String = text.chars().take(left).collect();
             let used = text.chars().count();
-            let pad = " ".repeat(width.saturating_sub(used).min(left.saturating_sub(used)));
-            left = left.saturating_sub(used.max(*width));
+            let pad = width.saturating_add(GAP).saturating_sub(used).min(left.saturating_sub(used));
+            left = left.saturating_sub(used).saturating_sub(pad);
             let paint = self.coloured && !colour.is_empty() && !text.is_empty();
-            line.push_str(&if paint { format!("\x1b[{colour}m{text}\x1b[0m{pad}") } else { format!("{text}{pad}") });
+            line.push_str(&if paint { format!("\x1b[{colour}m{text}\x1b[0m") } else { text });
+            line.push_str(&" ".repeat(pad));
         }
         line.trim_end().to_owned()
     }
@@ -159,9 +173,9 @@ impl Screen {
     }
 }
 
-fn head(mark: &str) -> Vec<Cell> {
-    let names = [(mark, 3), ("session", 25), ("amount", 10), ("address", 11), ("status", 10), ("received", 9)];
-    let names = names.into_iter().chain([("depth", 6), ("", 0)]);
+fn head() -> Vec<Cell> {
+    let names = [("", 1), ("session", KIND), ("amount", 8), ("address", ADDRESS), ("status", 9), ("received", 8)];
+    let names = names.into_iter().chain([("depth", 5), ("", 0)]);
     names.map(|(name, width)| (name.to_owned(), width, "1")).collect()
 }
 
@@ -169,7 +183,7 @@ fn standing(scene: &Scene) -> String {
     let block = |number: Option<i64>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
     let halted = scene.halted.as_ref().map(|why| format!(" · HALTED: {why}")).unwrap_or_default();
     let (scanned, confirmed) = (block(scene.scanned), block(scene.confirmed));
-    format!("   chain: head {} · scanned {scanned} · looked at twice {confirmed}{halted}", scene.head)
+    format!("head {} · scanned {scanned} · looked at twice {confirmed}{halted}", scene.head)
 }
 
 fn colour(status: &str) -> &'static str {

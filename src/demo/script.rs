@@ -18,9 +18,6 @@ use crate::domain::SessionStatus::{Confirmed, Created, Expired, Overpaid, Pendin
 use crate::domain::{Address, TxHash, Units};
 use crate::store::PlainSession;
 
-/// From one block to the next: long enough to be watched.
-const BEAT: Duration = Duration::from_millis(350);
-
 /// Who makes it happen.
 #[derive(Debug)]
 pub(super) struct Director<'a> {
@@ -28,12 +25,18 @@ pub(super) struct Director<'a> {
     scenes: watch::Receiver<Scene>,
     news: UnboundedSender<String>,
     payers: std::slice::Iter<'a, Address>,
+    beat: Duration,
 }
 
 impl<'a> Director<'a> {
-    /// Sees how things stand in `scenes` and tells what it does to `news`.
-    pub(super) fn new(stage: &'a Stage, scenes: watch::Receiver<Scene>, news: UnboundedSender<String>) -> Director<'a> {
-        Director { stage, scenes, news, payers: stage.payers.iter() }
+    /// Sees how things stand in `scenes` and tells what it does to `news`; `beat` is the time from block to block.
+    pub(super) fn new(
+        stage: &'a Stage,
+        scenes: watch::Receiver<Scene>,
+        news: UnboundedSender<String>,
+        beat: Duration,
+    ) -> Director<'a> {
+        Director { stage, scenes, news, payers: stage.payers.iter(), beat }
     }
 
     /// The whole story; then blocks go by until every session has its end.
@@ -92,7 +95,7 @@ impl<'a> Director<'a> {
     async fn remined(&mut self) -> anyhow::Result<()> {
         let hash = self.pay(Role::Remined, 70).await?;
         self.blocks(2).await?;
-        self.until(|scene| scene.is(Role::Remined, Pending)).await?;
+        self.scanned().await?;
         let raw = self.stage.evm.raw(hash).await?;
         self.stage.evm.reorganise(2, &[(Remined::Again(raw), 1)]).await?;
         self.tell("reorganisation of 2 blocks: the payment of 70 dropped, and mined again a block higher".to_owned());
@@ -104,7 +107,7 @@ impl<'a> Director<'a> {
     async fn dropped(&mut self) -> anyhow::Result<()> {
         self.pay(Role::Dropped, 90).await?;
         self.blocks(2).await?;
-        self.until(|scene| scene.row(Role::Dropped).is_some_and(|row| row.transfers == 1)).await?;
+        self.scanned().await?;
         self.stage.evm.reorganise(2, &[]).await?;
         self.tell("reorganisation of 2 blocks: the payment of 90 dropped for good".to_owned());
         self.until(|scene| scene.row(Role::Dropped).is_some_and(|row| row.transfers == 0)).await
@@ -113,6 +116,7 @@ impl<'a> Director<'a> {
     async fn reverted(&mut self) -> anyhow::Result<()> {
         self.pay(Role::Reverted, 110).await?;
         self.blocks(CONFIRMATIONS).await?;
+        self.scanned().await?;
         self.until(|scene| scene.is(Role::Reverted, Confirmed)).await?;
         self.stage.evm.reorganise(CONFIRMATIONS, &[]).await?;
         self.tell(format!("reorganisation of {CONFIRMATIONS} blocks: the confirmed payment of 110 is undone"));
@@ -152,7 +156,7 @@ impl<'a> Director<'a> {
 
     async fn blocks(&self, count: u64) -> anyhow::Result<()> {
         for _ in 0..count {
-            sleep(BEAT).await;
+            sleep(self.beat).await;
             self.stage.evm.mine(1).await?;
         }
         Ok(())
@@ -167,6 +171,12 @@ impl<'a> Director<'a> {
         let after = ends.context("nothing is open")?.timestamp().saturating_add(1);
         self.stage.evm.set_next_time(u64::try_from(after)?).await?;
         self.blocks(1).await
+    }
+
+    /// Every block is seen, so that the watcher has what it is to lose.
+    async fn scanned(&mut self) -> anyhow::Result<()> {
+        let head = i64::try_from(self.stage.evm.head().await?.block.number.0)?;
+        self.until(|scene| scene.scanned.is_some_and(|scanned| scanned >= head)).await
     }
 
     async fn until(&mut self, so: impl FnMut(&Scene) -> bool) -> anyhow::Result<()> {

@@ -18,6 +18,9 @@ use super::stage::Stage;
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How often the database is asked how things stand.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// From block to block, for people and otherwise.
+const WATCHED_BEAT: Duration = Duration::from_millis(650);
+const BEAT: Duration = Duration::from_millis(250);
 /// Findings shown at most.
 const FINDINGS: i64 = 20;
 
@@ -52,13 +55,15 @@ pub async fn run(options: Options) -> anyhow::Result<bool> {
         }
         drop(stage);
         screen.say("\nstopped; nothing is left running")?;
+    } else {
+        screen.say("with --keep it stays, to be looked at with psql, curl and `deposit-watcher status`")?;
     }
     Ok(right)
 }
 
 async fn play(tools: &Tools, screen: &mut Screen) -> anyhow::Result<(Stage, bool)> {
     let begun = Instant::now();
-    screen.say("starting PostgreSQL, anvil with two tokens, and `deposit-watcher run` on them ...")?;
+    screen.say("starting PostgreSQL, anvil and `deposit-watcher run` ...")?;
     let stage = Stage::build(tools).await?;
     screen.say(&format!("metrics   {}\ndatabase  psql {}\n", stage.metrics_url(), stage.database_url()))?;
     let in_time = told(&stage, screen).await?;
@@ -72,7 +77,8 @@ async fn play(tools: &Tools, screen: &mut Screen) -> anyhow::Result<(Stage, bool
 async fn told(stage: &Stage, screen: &mut Screen) -> anyhow::Result<bool> {
     let (scenes, seen) = watch::channel(Scene::default());
     let (news, heard) = mpsc::unbounded_channel();
-    let story = timeout(PATIENCE, Director::new(stage, seen, news).play());
+    let beat = if screen.is_live() { WATCHED_BEAT } else { BEAT };
+    let story = timeout(PATIENCE, Director::new(stage, seen, news, beat).play());
     tokio::select! {
         ended = story => match ended {
             Ok(ended) => ended.map(|()| true),
@@ -108,7 +114,8 @@ async fn judged(stage: &Stage, screen: &mut Screen, in_time: bool) -> anyhow::Re
     screen.judge(&scene)?;
     let findings = stage.store.books(FINDINGS).await?;
     let events = stage.store.event_counts().await?;
-    let events: Vec<String> = events.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    let events: Vec<String> =
+        events.iter().map(|(kind, count)| format!("{count} {}", kind.trim_start_matches("deposit."))).collect();
     screen.say(&format!("\nevents    {}", events.join(", ")))?;
     screen.say(&format!("books     {}", if findings.is_empty() { "right: no finding" } else { "WRONG:" }))?;
     for finding in &findings {
@@ -123,8 +130,9 @@ async fn judged(stage: &Stage, screen: &mut Screen, in_time: bool) -> anyhow::Re
 /// What can be looked at while it is left running.
 fn invite(stage: &Stage, screen: &mut Screen) -> anyhow::Result<()> {
     let me = std::env::args_os().next().map_or_else(|| PathBuf::from("deposit-watcher"), PathBuf::from);
-    let config = stage.config();
-    let (me, config) = (me.display(), config.display());
+    // It would go before the file, and is somebody else's.
+    let elsewhere = std::env::var_os("DATABASE_URL").map_or("", |_| "env -u DATABASE_URL ");
+    let (me, config) = (format!("{elsewhere}{}", me.display()), stage.config().display().to_string());
     let lines = [
         "\nleft running until Ctrl-C, with a block every second; try".to_owned(),
         format!("  {me} status --config {config}"),
