@@ -23,6 +23,8 @@ pub(super) struct Setting<'a> {
     pub(super) rules: &'a Rules,
     /// The cursor before this unit: what a session that loses its money remembers.
     pub(super) scanned: BlockNumber,
+    /// What is above this is not deep enough on the chain that this unit commits, even if it was looked at twice.
+    pub(super) deep: Option<BlockNumber>,
     /// The database's clock, for latencies.
     pub(super) now: Time,
 }
@@ -90,6 +92,7 @@ struct Known<'a> {
     unusable: BTreeSet<Destination>,
     neighbours: BTreeMap<Address, Vec<Neighbour>>,
     transfers: BTreeMap<Destination, Vec<&'a StoredTransfer>>,
+    deep: Option<BlockNumber>,
 }
 
 impl<'a> Known<'a> {
@@ -104,6 +107,7 @@ impl<'a> Known<'a> {
             unusable: BTreeSet::new(),
             neighbours: BTreeMap::new(),
             transfers: BTreeMap::new(),
+            deep: setting.deep,
         };
         for row in rows {
             match admission::admit(row, setting.network) {
@@ -139,7 +143,7 @@ impl<'a> Known<'a> {
             token,
             neighbours: self.neighbours.get(&destination.to).cloned().unwrap_or_default(),
             named,
-            transfers: stored.iter().map(|transfer| entry(transfer)).collect(),
+            transfers: stored.iter().map(|transfer| entry(transfer, self.deep)).collect(),
             sessions,
         };
         Place { group, rows, stored }
@@ -206,7 +210,7 @@ impl<'a> Place<'_, 'a> {
         });
     }
 
-    /// The canonical transfers of a session: first those that stand, then the derived ones, each in chain order.
+    /// The canonical transfers of a session, in chain order.
     fn paid(&self, session: &Session, derived: &[Verdict]) -> Vec<Paid<'a>> {
         let stands =
             self.group.transfers.iter().zip(&self.stored).filter_map(|(entry, stored)| match &entry.standing {
@@ -222,7 +226,9 @@ impl<'a> Place<'_, 'a> {
             }
             Assignment::Session(_) | Assignment::None(_) => None,
         });
-        stands.chain(by_rule).collect()
+        let mut paid: Vec<Paid<'a>> = stands.chain(by_rule).collect();
+        paid.sort_by_key(|paid| (paid.stored.number, paid.stored.id.log_index));
+        paid
     }
 
     fn judge(&self, setting: Setting<'_>, session: &Session, row: &SessionRow, paid: &[Paid<'_>]) -> SessionWrite {
@@ -237,7 +243,7 @@ impl<'a> Place<'_, 'a> {
         let part_paid = matching::is_topped_up(session, token, paid.iter().map(|p| p.units));
         let topup =
             if part_paid { setting.rules.topup_time.to_std().unwrap_or_default() } else { std::time::Duration::ZERO };
-        let newest = paid.iter().max_by_key(|p| (p.stored.number, p.stored.id.log_index));
+        let newest = paid.last();
         let closed = match status {
             SessionStatus::Confirmed | SessionStatus::Overpaid | SessionStatus::Expired => true,
             SessionStatus::Underpaid => row.closed && row.status == SessionStatus::Underpaid,
@@ -268,7 +274,7 @@ struct Paid<'a> {
     confirmed: bool,
 }
 
-fn entry(stored: &StoredTransfer) -> Entry {
+fn entry(stored: &StoredTransfer, deep: Option<BlockNumber>) -> Entry {
     let standing = match (&stored.session, stored.settled || stored.confirmed) {
         (Some(session), true) => Standing::Pays(session.clone()),
         (None, true) if stored.settled || stored.reason != Some(Unmatched::Ambiguous) => Standing::Settled,
@@ -283,7 +289,7 @@ fn entry(stored: &StoredTransfer) -> Entry {
         seen_at: stored.seen_at,
         standing,
         had: stored.had.clone(),
-        verified: stored.verified,
+        verified: stored.confirmed || stored.verified && deep.is_some_and(|deep| stored.number <= deep),
         confirmed: stored.confirmed,
     }
 }

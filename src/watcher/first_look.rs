@@ -160,8 +160,7 @@ impl Watcher {
         if row.derivations_pending {
             places.extend(unit.take_deferred(slug).await?);
         }
-        let setting = Watcher::setting(&self.network, &self.rules, scanned, row.now);
-        derivation::derive(unit, setting, places, effects).await?;
+        derivation::derive(unit, self.setting(row, to.block.number, scanned), places, effects).await?;
         let hold = match self.network.finality {
             Finality::Confirmations(n) => n,
             // A tag's distance in blocks is not ours to know: about half a minute to two of the chains that have tags.

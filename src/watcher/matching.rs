@@ -5,11 +5,12 @@
 //! derived anew each time, so a transfer that came, left or returned leaves no mark that the final chain does not
 //! explain (I4). SPEC §4 has the rules; the numbers below are its.
 
-use std::collections::BTreeSet;
+mod run;
 
 use chrono::TimeDelta;
 
-use crate::domain::{Address, Assignment, LogId, Session, SessionId, Time, Token, Units, Unmatched};
+use self::run::Run;
+use crate::domain::{Address, Assignment, LogId, Session, SessionId, Time, Token, Units};
 use crate::settings::{Ambiguous, Network, PartialPayments, Sessions};
 
 /// The operator's decisions that matching knows.
@@ -138,10 +139,13 @@ pub struct Verdict {
 pub fn derive(group: &Group<'_>, rules: &Rules) -> Vec<Verdict> {
     let mut run = Run::new(group, rules);
     for (index, entry) in group.transfers.iter().enumerate() {
-        if entry.standing == Standing::Open {
-            run.place(index, entry);
+        match &entry.standing {
+            Standing::Open => run.place(index, entry),
+            Standing::Pays(session) => run.stand(session, entry),
+            Standing::Settled => {}
         }
     }
+    run.close_held();
     run.verdicts.into_iter().flatten().collect()
 }
 
@@ -153,280 +157,4 @@ pub fn is_topped_up(session: &Session, token: &Token, paid: impl IntoIterator<It
         received = received.saturating_add(units);
         received < least
     })
-}
-
-/// Why a session does not take a transfer; in the order in which reasons apply.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Closed {
-    Early,
-    Cancelled,
-    Late,
-    Paid,
-}
-
-impl From<Closed> for Unmatched {
-    fn from(closed: Closed) -> Self {
-        match closed {
-            Closed::Early => Unmatched::Early,
-            Closed::Cancelled => Unmatched::Cancelled,
-            Closed::Late => Unmatched::Late,
-            Closed::Paid => Unmatched::AlreadyPaid,
-        }
-    }
-}
-
-/// What a session has received so far in this run.
-#[derive(Debug, Clone, Copy, Default)]
-struct Tally {
-    received: Units,
-    part_paid: bool,
-}
-
-struct Run<'a> {
-    group: &'a Group<'a>,
-    rules: &'a Rules,
-    tallies: Vec<Tally>,
-    verdicts: Vec<Option<Verdict>>,
-    /// Transfers held because sessions tie for them, in chain order.
-    held: Vec<usize>,
-}
-
-impl<'a> Run<'a> {
-    fn new(group: &'a Group<'a>, rules: &'a Rules) -> Run<'a> {
-        let mut run = Run {
-            group,
-            rules,
-            tallies: vec![Tally::default(); group.sessions.len()],
-            verdicts: vec![None; group.transfers.len()],
-            held: Vec::new(),
-        };
-        // What stands comes first: no rule may take from it.
-        for entry in &group.transfers {
-            if let Standing::Pays(id) = &entry.standing
-                && let Some(session) = group.sessions.iter().position(|session| session.id == *id)
-            {
-                run.receive(session, entry.units);
-            }
-        }
-        run
-    }
-
-    fn place(&mut self, index: usize, entry: &Entry) {
-        if let Some(reason) = self.never(entry) {
-            return self.leave(index, entry, reason);
-        }
-        let open: Vec<usize> = self.sessions().filter(|&session| self.closed(session, entry).is_none()).collect();
-        if let Some(&returned) = open.iter().find(|&&session| Some(self.id(session)) == entry.had.as_ref()) {
-            return self.pay(index, entry, returned);
-        }
-        match self.equal(&open, entry.units).as_slice() {
-            [] => {}
-            [one] => return self.pay(index, entry, *one),
-            tied => return self.tie(index, entry, tied),
-        }
-        match self.part(&open, entry) {
-            Ok(session) => self.pay(index, entry, session),
-            Err(reason) => self.leave(index, entry, reason),
-        }
-    }
-
-    /// Reasons that hold whatever the sessions are.
-    fn never(&self, entry: &Entry) -> Option<Unmatched> {
-        if entry.units.is_zero() {
-            return Some(Unmatched::Zero);
-        }
-        if entry.from == entry.to {
-            return Some(Unmatched::SelfTransfer);
-        }
-        if self.rules.own_addresses.contains(&entry.from) {
-            return Some(Unmatched::Internal);
-        }
-        match self.group.named {
-            Named::OtherNetwork => Some(Unmatched::WrongNetwork),
-            Named::OtherToken => Some(Unmatched::WrongToken),
-            Named::Unusable => Some(Unmatched::InvalidSession),
-            Named::Usable => None,
-        }
-    }
-
-    /// Rule 2: sessions whose whole amount it is and that received nothing, else those whose remainder it is.
-    /// Oldest first.
-    fn equal(&self, open: &[usize], units: Units) -> Vec<usize> {
-        let due = |unpaid: bool| {
-            let mut sessions: Vec<usize> = open
-                .iter()
-                .copied()
-                .filter(|&session| self.tally(session).received.is_zero() == unpaid && self.due(session) == units)
-                .collect();
-            sessions.sort_by_key(|&session| self.session(session).map(|s| (s.accepted_at, s.id.clone())));
-            sessions
-        };
-        let whole = due(true);
-        if whole.is_empty() { due(false) } else { whole }
-    }
-
-    /// A tie: held until as many equal transfers from different senders have come as sessions tie, then oldest to
-    /// oldest. One that was confirmed while it waited is released only when all of them are looked at twice.
-    fn tie(&mut self, index: usize, entry: &Entry, tied: &[usize]) {
-        if self.rules.ambiguous == Ambiguous::Oldest
-            && let Some(&oldest) = tied.first()
-        {
-            self.pay(index, entry, oldest);
-            if let Some(Some(verdict)) = self.verdicts.get_mut(index) {
-                verdict.by_age = true;
-            }
-            return;
-        }
-        self.leave(index, entry, Unmatched::Ambiguous);
-        self.held.push(index);
-        let mut senders = BTreeSet::new();
-        let equals: Vec<usize> = self
-            .held
-            .iter()
-            .copied()
-            .filter(|&held| {
-                self.ties_for(held, tied) && self.group.transfers.get(held).is_some_and(|e| senders.insert(e.from))
-            })
-            .take(tied.len())
-            .collect();
-        let entries: Vec<&Entry> = equals.iter().filter_map(|&held| self.group.transfers.get(held)).collect();
-        let verified = entries.iter().all(|e| e.verified);
-        if entries.len() < tied.len() || (!verified && entries.iter().any(|e| e.confirmed)) {
-            return;
-        }
-        for (&held, (&session, entry)) in equals.iter().zip(tied.iter().zip(entries)) {
-            self.receive(session, entry.units);
-            self.assign(held, entry, session, verified);
-        }
-        self.held.retain(|held| !equals.contains(held));
-    }
-
-    /// True when exactly these sessions tie for a held transfer, as things stand now.
-    fn ties_for(&self, held: usize, tied: &[usize]) -> bool {
-        self.group.transfers.get(held).is_some_and(|entry| {
-            let open: Vec<usize> = self.sessions().filter(|&session| self.closed(session, entry).is_none()).collect();
-            self.equal(&open, entry.units) == tied
-        })
-    }
-
-    /// Rule 3: on an exclusive address a part payment, an overpayment, or paid in full within the tolerance.
-    fn part(&self, open: &[usize], entry: &Entry) -> Result<usize, Unmatched> {
-        let [only] = open else { return Err(self.reason(open, entry)) };
-        let (Some(session), true) = (self.session(*only), self.is_exclusive(*only, entry)) else {
-            return Err(self.reason(open, entry));
-        };
-        let due = self.due(*only);
-        let tolerated = due.saturating_sub(self.group.token.tolerance_for(session.amount));
-        if tolerated <= entry.units && entry.units <= due {
-            return Ok(*only);
-        }
-        if self.rules.partial_payments == PartialPayments::Never {
-            return Err(self.reason(open, entry));
-        }
-        let least = self.group.token.min_partial.of(session.amount);
-        if entry.units < least { Err(Unmatched::Dust) } else { Ok(*only) }
-    }
-
-    /// True when no other session names the address near this transfer's time.
-    fn is_exclusive(&self, session: usize, entry: &Entry) -> bool {
-        let earliest = entry.paid_at.checked_sub_signed(self.rules.reuse_after);
-        let latest = entry.paid_at.checked_add_signed(self.rules.clock_skew);
-        !self.group.neighbours.iter().any(|other| {
-            let begun = latest.is_none_or(|latest| other.begins_at <= latest);
-            let recent = earliest.is_none_or(|earliest| other.begins_at >= earliest);
-            let open = self.later(other.expires_at, self.rules.expiry_grace) >= entry.paid_at;
-            Some(&other.id) != self.session(session).map(|s| &s.id) && begun && (recent || open)
-        })
-    }
-
-    /// Rule 4: why nobody takes it. A session of just this amount explains it better than others.
-    fn reason(&self, open: &[usize], entry: &Entry) -> Unmatched {
-        let why = |sessions: &mut dyn Iterator<Item = usize>| {
-            sessions.filter_map(|session| self.closed(session, entry)).min()
-        };
-        let meant = |&session: &usize| self.session(session).is_some_and(|s| s.amount == entry.units);
-        if let Some(closed) = why(&mut self.sessions().filter(meant)) {
-            return closed.into();
-        }
-        if open.is_empty() {
-            why(&mut self.sessions()).map_or(Unmatched::Late, Unmatched::from)
-        } else {
-            Unmatched::AmountMismatch
-        }
-    }
-
-    /// Why a session takes no such transfer, if it does not.
-    fn closed(&self, session: usize, entry: &Entry) -> Option<Closed> {
-        let s = self.session(session)?;
-        let tally = self.tally(session);
-        let begins = s.begins_at.checked_sub_signed(self.rules.clock_skew).unwrap_or(s.begins_at);
-        if entry.paid_at < begins || entry.seen_at < s.accepted_at {
-            return Some(Closed::Early);
-        }
-        if s.cancelled_at.is_some_and(|cancelled| cancelled < entry.paid_at) {
-            return Some(Closed::Cancelled);
-        }
-        let expires = if tally.part_paid { self.later(s.expires_at, self.rules.topup_time) } else { s.expires_at };
-        if self.later(expires, self.rules.expiry_grace) < entry.paid_at {
-            return Some(Closed::Late);
-        }
-        (tally.received >= self.least(s)).then_some(Closed::Paid)
-    }
-
-    fn later(&self, time: Time, by: TimeDelta) -> Time {
-        time.checked_add_signed(by).unwrap_or(time)
-    }
-
-    /// From here on a session has its amount and takes no more.
-    fn least(&self, session: &Session) -> Units {
-        session.amount.saturating_sub(self.group.token.tolerance_for(session.amount))
-    }
-
-    fn due(&self, session: usize) -> Units {
-        self.session(session).map_or(Units::ZERO, |s| s.amount.saturating_sub(self.tally(session).received))
-    }
-
-    fn pay(&mut self, index: usize, entry: &Entry, session: usize) {
-        self.receive(session, entry.units);
-        self.assign(index, entry, session, entry.verified);
-    }
-
-    fn receive(&mut self, session: usize, units: Units) {
-        let least = self.session(session).map(|s| self.least(s));
-        if let (Some(tally), Some(least)) = (self.tallies.get_mut(session), least) {
-            tally.received = tally.received.saturating_add(units);
-            tally.part_paid |= tally.received < least;
-        }
-    }
-
-    fn assign(&mut self, index: usize, entry: &Entry, session: usize, confirmed: bool) {
-        if let (Some(slot), Some(session)) = (self.verdicts.get_mut(index), self.group.sessions.get(session)) {
-            let assignment = Assignment::Session(session.id.clone());
-            *slot = Some(Verdict { id: entry.id, assignment, confirmed, by_age: false });
-        }
-    }
-
-    fn leave(&mut self, index: usize, entry: &Entry, reason: Unmatched) {
-        if let Some(slot) = self.verdicts.get_mut(index) {
-            let assignment = Assignment::None(reason);
-            *slot = Some(Verdict { id: entry.id, assignment, confirmed: entry.verified, by_age: false });
-        }
-    }
-
-    fn sessions(&self) -> std::ops::Range<usize> {
-        0..self.group.sessions.len()
-    }
-
-    fn session(&self, session: usize) -> Option<&'a Session> {
-        self.group.sessions.get(session)
-    }
-
-    fn id(&self, session: usize) -> &SessionId {
-        static NONE: SessionId = SessionId(String::new());
-        self.session(session).map_or(&NONE, |s| &s.id)
-    }
-
-    fn tally(&self, session: usize) -> Tally {
-        self.tallies.get(session).copied().unwrap_or_default()
-    }
 }

@@ -1,0 +1,251 @@
+//! What people do in a storm: open sessions well and badly, change their minds, pay in every way there is.
+
+use alloy::primitives::{Address, U256};
+use chrono::{DateTime, Utc};
+use sqlx::Row;
+
+use super::oracle::Claim;
+use super::seed::Seed;
+use crate::scripted::{Log, OTHER_TOKEN, TOKEN, Tx, account};
+
+const STRANGER: u64 = 999;
+
+fn moment(seconds: u64) -> DateTime<Utc> {
+    DateTime::from_timestamp(seconds.cast_signed(), 0).unwrap()
+}
+
+/// 10^18 or 10^6 times a number of millionths, so that both tokens share amounts.
+fn scaled(token: Address, millionths: u64) -> U256 {
+    let factor = if token == TOKEN { U256::from(1) } else { U256::from(1_000_000_000_000_u64) };
+    U256::from(millionths) * factor
+}
+
+fn decimal(millionths: u64) -> String {
+    format!("{}.{:06}", millionths / 1_000_000, millionths % 1_000_000)
+}
+
+/// The columns of a row to insert.
+struct Row0 {
+    network: &'static str,
+    token: String,
+    symbol: &'static str,
+    to: String,
+    amount: String,
+}
+
+impl Seed {
+    /// Opens a session: most are well-formed, some are what programs get wrong.
+    pub(crate) async fn open(&mut self) {
+        let id = format!("dep_{:02}", self.claims.len());
+        let token = *self.dice.pick(&[TOKEN, TOKEN, TOKEN, OTHER_TOKEN]);
+        let to = *self.dice.pick(&self.addresses.clone());
+        let millionths = *self.dice.pick(&[100_000_000, 100_000_000, 50_000_000, 25_500_000, 1_000]);
+        let text = match self.dice.below(3) {
+            0 => to.to_string(),
+            1 => to.to_string().to_lowercase(),
+            _ => to.to_string().to_uppercase(),
+        };
+        let symbol = if token == TOKEN { "USD" } else { "EUR" };
+        let mut row = Row0 { network: "net", token: token.to_string(), symbol, to: text, amount: decimal(millionths) };
+        let mut claim = Claim {
+            id: id.clone(),
+            here: true,
+            token,
+            to: Some(to),
+            usable: Some(scaled(token, millionths)),
+            accepted_at: DateTime::UNIX_EPOCH,
+            begins_at: DateTime::UNIX_EPOCH,
+            expires_at: DateTime::UNIX_EPOCH,
+            cancelled_at: None,
+            begun: false,
+            turn: self.turn,
+        };
+        if self.dice.percent(14) {
+            let fault = self.spoil(&mut row, &mut claim);
+            self.hit(&format!("invalid session: {fault}"));
+        }
+        let minimal = self.dice.percent(15);
+        let begins = self.now() + *self.dice.pick(&[0, 0, 0, 12]);
+        let lives = *self.dice.pick(&[15, 40, 90, 100_000]);
+        let times =
+            if minimal { (None, None) } else { (Some(begins.cast_signed()), Some((begins + lives).cast_signed())) };
+        let inserted = sqlx::query(
+            "INSERT INTO deposit_sessions (id, amount, currency, network, currency_address, deposit_address, created_at, expires_at)
+             VALUES ($1, $2::numeric, $3, $4, $5, $6, coalesce(to_timestamp($7), now()), coalesce(to_timestamp($8), now() + interval '30 minutes'))
+             RETURNING accepted_at, greatest(created_at, accepted_at) AS begins_at, expires_at",
+        )
+        .bind(&id)
+        .bind(&row.amount)
+        .bind(row.symbol)
+        .bind(row.network)
+        .bind(&row.token)
+        .bind(&row.to)
+        .bind(times.0)
+        .bind(times.1)
+        .fetch_one(&self.rig.outside)
+        .await
+        .unwrap();
+        (claim.accepted_at, claim.begins_at, claim.expires_at) = (inserted.get(0), inserted.get(1), inserted.get(2));
+        let shape = if minimal { "minimal" } else { "plain" };
+        self.hit(&format!("session: {shape}"));
+        self.say(format!(
+            "open {id} {} {} to {} until {}{}",
+            row.amount,
+            row.symbol,
+            row.to,
+            claim.expires_at,
+            if claim.usable.is_some() { "" } else { " (unusable)" }
+        ));
+        self.claims.push(claim);
+    }
+
+    /// One way in which a row cannot be used.
+    fn spoil(&mut self, row: &mut Row0, claim: &mut Claim) -> &'static str {
+        claim.usable = None;
+        match self.dice.below(8) {
+            0 => {
+                (row.network, claim.here) = ("elsewhere", false);
+                "unknown_network"
+            }
+            1 => {
+                claim.token = account(STRANGER);
+                row.token = claim.token.to_string();
+                "unknown_token"
+            }
+            2 => {
+                row.symbol = "GBP";
+                "currency_mismatch"
+            }
+            3 => {
+                (row.to, claim.to) = (row.to[..41].to_owned(), None);
+                "malformed_address"
+            }
+            4 => {
+                let checked = claim.to.unwrap().to_string();
+                let at = checked.find(|c: char| c.is_ascii_uppercase()).unwrap_or(0);
+                row.to = checked.clone();
+                row.to.replace_range(at..=at, &checked[at..=at].to_lowercase());
+                "checksum"
+            }
+            5 => {
+                (row.to, claim.to) = (row.token.clone(), Some(claim.token));
+                "forbidden_address"
+            }
+            6 => {
+                row.amount = "1.0000000000000000001".to_owned();
+                "too_many_decimals"
+            }
+            _ => {
+                row.amount = format!("1{}", "0".repeat(78));
+                "amount_too_large"
+            }
+        }
+    }
+
+    /// Cancels a session, says that its customer has begun, or moves its end; never such that money mined already would
+    /// have been judged otherwise.
+    pub(crate) async fn touch(&mut self) {
+        let Some(at) = self.any_claim() else { return };
+        let id = self.claims[at].id.clone();
+        if self.held.as_ref().is_some_and(|(held, _)| *held == id) {
+            return;
+        }
+        let now = self.now();
+        match self.dice.below(3) {
+            0 => {
+                let when = now + *self.dice.pick(&[0, 0, 7]);
+                let sql = "UPDATE deposit_sessions SET cancelled_at = to_timestamp($2)
+                            WHERE id = $1 AND closed_at IS NULL AND cancelled_at IS NULL RETURNING 0::bigint";
+                if self.update(sql, &id, when).await.is_some() {
+                    self.claims[at].cancelled_at = Some(moment(when));
+                    self.hit("cancel");
+                    self.say(format!("cancel {id} at {when}"));
+                }
+            }
+            1 => {
+                let sql = "UPDATE deposit_sessions SET payment_status = 'PENDING'
+                            WHERE id = $1 AND closed_at IS NULL AND payment_status = 'CREATED' AND $2::bigint > 0 RETURNING 0::bigint";
+                if self.update(sql, &id, now).await.is_some() {
+                    self.claims[at].begun = true;
+                    self.hit("begun by the API");
+                    self.say(format!("begin {id}"));
+                }
+            }
+            _ => {
+                let topup = self.rig.rules.sessions.topup_time.as_secs();
+                let when = now + topup + self.dice.between(1, 120);
+                if self.claims[at].expires_at < moment(now) {
+                    return;
+                }
+                let sql = "UPDATE deposit_sessions SET expires_at = to_timestamp($2)
+                            WHERE id = $1 AND closed_at IS NULL RETURNING topup_seconds";
+                if let Some(moved) = self.update(sql, &id, when).await {
+                    self.claims[at].expires_at = moment(when - moved.unsigned_abs());
+                    self.hit("expiry moved");
+                    self.say(format!("move the end of {id} to {when}, {moved} s of it for a part payment"));
+                }
+            }
+        }
+    }
+
+    async fn update(&mut self, sql: &'static str, id: &str, when: u64) -> Option<i64> {
+        let row = sqlx::query(sql).bind(id).bind(when.cast_signed()).fetch_optional(&self.rig.outside);
+        row.await.unwrap().map(|row| row.get(0))
+    }
+
+    fn any_claim(&mut self) -> Option<usize> {
+        (!self.claims.is_empty()).then(|| self.dice.below(self.claims.len() as u64) as usize)
+    }
+
+    /// A transaction somebody sends.
+    pub(crate) fn payment(&mut self) -> Tx {
+        let mut logs = Vec::new();
+        for _ in 0..*self.dice.pick(&[1, 1, 1, 1, 2, 3]) {
+            let log = self.transfer();
+            let twice = self.dice.percent(6);
+            if twice {
+                self.hit("transfer: twice in one transaction");
+                logs.push(log.clone());
+            }
+            logs.push(log);
+        }
+        if logs.len() > 1 {
+            self.hit("several logs in one transaction");
+        }
+        self.rig.world.tx(logs)
+    }
+
+    /// One log, mostly money for a session.
+    fn transfer(&mut self) -> Log {
+        let claims: Vec<Claim> = self.claims.iter().filter(|c| c.usable.is_some()).cloned().collect();
+        let from = *self.dice.pick(&self.senders.clone()[1..]);
+        let stranger = account(STRANGER + 1);
+        if claims.is_empty() {
+            return Log::transfer(TOKEN, from, stranger, U256::from(1));
+        }
+        // The newest sessions are those that people pay.
+        let recent = claims.len().saturating_sub(5);
+        let among = if self.dice.percent(75) { &claims[recent..] } else { &claims[..] };
+        let claim = self.dice.pick(among).clone();
+        let (token, to, asked) = (claim.token, claim.to.unwrap(), claim.usable.unwrap());
+        let hundredth = asked / U256::from(100);
+        let (kind, log) = match self.dice.weighted(&[40, 14, 8, 10, 5, 6, 4, 3, 3, 3, 2, 2, 2, 3]) {
+            0 => ("exact", Log::transfer(token, from, to, asked)),
+            1 => ("half", Log::transfer(token, from, to, asked / U256::from(2))),
+            2 => ("the other part", Log::transfer(token, from, to, asked - asked / U256::from(4))),
+            3 => ("over", Log::transfer(token, from, to, asked + hundredth + U256::from(1))),
+            4 => ("dust", Log::transfer(token, from, to, hundredth / U256::from(2))),
+            5 => ("a little less", Log::transfer(token, from, to, asked - U256::from(self.dice.between(1, 5)))),
+            6 => ("zero", Log::transfer(token, from, to, U256::ZERO)),
+            7 => ("to itself", Log::transfer(token, to, to, asked)),
+            8 => ("internal", Log::transfer(token, self.senders[0], to, asked)),
+            9 => ("other token", Log::transfer(if token == TOKEN { OTHER_TOKEN } else { TOKEN }, from, to, asked)),
+            10 => ("ERC-721", Log::erc721(token, from, to, U256::from(7))),
+            11 => ("odd data", Log::odd(token, from, to)),
+            12 => ("other event", Log::noise(token)),
+            _ => ("to a stranger", Log::transfer(token, from, stranger, asked)),
+        };
+        self.hit(&format!("transfer: {kind}"));
+        log
+    }
+}
