@@ -1,3 +1,12 @@
-//! The binary. Not for anything but starting the library's roof.
+//! The binary: arguments → settings → one command → exit code. Not for anything but starting the library's roof.
 
-fn main() {}
+use std::process::ExitCode;
+
+use deposit_watcher::{app, cli};
+
+fn main() -> ExitCode {
+    match cli::parse(std::env::args_os()) {
+        Ok(arguments) => app::start(&arguments),
+        Err(told) => told,
+    }
+}

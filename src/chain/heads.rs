@@ -49,7 +49,7 @@ pub(super) async fn listen(endpoint: Arc<Endpoint>, url: Secret<Url>, limits: Li
         }
         tracing::debug!(endpoint = %endpoint.key(), reason = %endpoint.clean(&wire.to_string()), "newHeads ended");
         let rest = limits.rebuild.saturating_sub(dialled.elapsed());
-        sleep(delays.next().max(rest)).await;
+        sleep(delays.pause().max(rest)).await;
     }
 }
 

@@ -209,7 +209,7 @@ impl Health {
     /// It said what cannot be.
     pub(super) fn misbehaved(&mut self, reason: String, now: Instant) {
         (self.checked, self.misbehaved) = (false, Some(now));
-        let rest = self.rests.next();
+        let rest = self.rests.pause();
         self.stop(EndpointState::SetAside, rest, reason, now);
     }
 
@@ -232,7 +232,7 @@ impl Health {
     }
 
     fn pause(&mut self, state: EndpointState, told: Option<Duration>, reason: String, now: Instant) -> Duration {
-        let pause = self.pauses.next();
+        let pause = self.pauses.pause();
         let least = if state == EndpointState::RateLimited { LEAST_RATE_PAUSE } else { Duration::ZERO };
         let wait = told.map_or(pause.max(least), |told| told.min(LONGEST_OBEYED));
         self.stop(state, wait, reason, now);

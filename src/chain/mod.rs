@@ -33,4 +33,5 @@ pub use error::{BuildError, Error};
 pub use health::{EndpointReport, EndpointState};
 pub use pool::Pool;
 pub use range::Learned;
+pub use retry::Delays;
 pub use wire::Limits;

@@ -12,14 +12,14 @@ const JITTER: f64 = 0.3;
 
 /// A run of growing delays; [`Delays::reset`] starts it anew.
 #[derive(Debug)]
-pub(super) struct Delays {
+pub struct Delays {
     run: ExponentialBackoff<SystemClock>,
     most: Duration,
 }
 
 impl Delays {
     /// From about `least`, doubling, to at most `most`.
-    pub(super) fn new(least: Duration, most: Duration) -> Delays {
+    pub fn new(least: Duration, most: Duration) -> Delays {
         let mut run = ExponentialBackoffBuilder::<SystemClock>::new();
         run.with_initial_interval(least)
             .with_max_interval(most)
@@ -30,12 +30,12 @@ impl Delays {
     }
 
     /// The next one.
-    pub(super) fn next(&mut self) -> Duration {
+    pub fn pause(&mut self) -> Duration {
         self.run.next_backoff().unwrap_or(self.most).min(self.most)
     }
 
     /// Trouble is over.
-    pub(super) fn reset(&mut self) {
+    pub fn reset(&mut self) {
         self.run.reset();
     }
 }
@@ -48,10 +48,10 @@ mod tests {
     fn delays_grow_never_end_and_start_anew() {
         let (least, most) = (Duration::from_millis(100), Duration::from_secs(2));
         let mut delays = Delays::new(least, most);
-        assert!(delays.next() <= least.mul_f64(1.4));
-        let last = (0..1_000).map(|_| delays.next()).last().unwrap();
+        assert!(delays.pause() <= least.mul_f64(1.4));
+        let last = (0..1_000).map(|_| delays.pause()).last().unwrap();
         assert!(last >= most.mul_f64(0.6) && last <= most);
         delays.reset();
-        assert!(delays.next() <= least.mul_f64(1.4));
+        assert!(delays.pause() <= least.mul_f64(1.4));
     }
 }

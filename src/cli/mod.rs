@@ -21,6 +21,7 @@ mod transfers;
 pub use args::{Arguments, Command};
 pub use exit::{Exit, Failure};
 pub use parse::parse;
+pub use status::lag;
 
 use crate::settings::Settings;
 

@@ -134,7 +134,7 @@ fn state(network: Option<&Network>, status: Option<&NetworkStatus>) -> &'static 
 
 /// How far scanning is behind the newest head that was seen; the age of the scanned block while blocks wait, or while
 /// no head was read for three poll intervals. `None` before the first step.
-pub(super) fn lag(status: &NetworkStatus, network: Option<&Network>) -> Option<(u64, Duration)> {
+pub fn lag(status: &NetworkStatus, network: Option<&Network>) -> Option<(u64, Duration)> {
     let (scanned, time) = (status.scanned?, status.scanned_time?);
     let blocks = status.head.and_then(|head| u64::try_from(head.saturating_sub(scanned)).ok()).unwrap_or_default();
     let span = |since| status.now.signed_duration_since(since).to_std().unwrap_or_default();

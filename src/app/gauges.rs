@@ -1,0 +1,87 @@
+//! The task that counts sessions and unmatched transfers for the gauges. Of a network, its holder alone does, so that
+//! sums over several watchers are right; what belongs to no network, whoever works any.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::complaints::Complaints;
+use super::house::House;
+use super::supervisor::beat;
+use crate::domain::{SessionStatus, Unmatched, Unusable};
+use crate::store::Error;
+use crate::telemetry as t;
+
+const COUNT_EVERY: Duration = Duration::from_secs(10);
+/// What is said of networks that are not configured here.
+const OTHER: &str = "other";
+
+/// Counts by network and label.
+type Counts = BTreeMap<(String, String), u64>;
+
+/// Runs until shutdown.
+pub(super) async fn run(house: Arc<House>) {
+    let mut complaints = Complaints::default();
+    while !house.shutdown.is_cancelled() {
+        beat("gauges", "");
+        match count(&house).await {
+            Ok(()) => {}
+            Err(error) if complaints.is_news(&error.to_string()) => {
+                tracing::warn!(%error, "sessions cannot be counted for the gauges");
+            }
+            Err(_) => {}
+        }
+        tokio::select! {
+            () = sleep(COUNT_EVERY) => {}
+            () = house.shutdown.cancelled() => {}
+        }
+    }
+}
+
+async fn count(house: &House) -> Result<(), Error> {
+    if !house.works() {
+        set(house, &Counts::new(), &Counts::new(), &BTreeMap::new());
+        return Ok(());
+    }
+    let sessions = by_network(house, house.store.session_counts().await?);
+    let unmatched = by_network(house, house.store.unmatched_counts().await?);
+    let invalid = house.store.unusable_sessions().await?.into_iter().collect();
+    set(house, &sessions, &unmatched, &invalid);
+    Ok(())
+}
+
+/// Networks that nobody configured are one.
+fn by_network(house: &House, counts: Vec<(String, String, u64)>) -> Counts {
+    let mut sums = Counts::new();
+    for (network, label, count) in counts {
+        let name = if house.network(&network).is_some() { network } else { OTHER.to_owned() };
+        let sum = sums.entry((name, label)).or_default();
+        *sum = sum.saturating_add(count);
+    }
+    sums
+}
+
+/// Sets every label set, those that counted nothing to 0.
+fn set(house: &House, sessions: &Counts, unmatched: &Counts, invalid: &BTreeMap<String, u64>) {
+    let of = |counts: &Counts, network: &str, label: &str| {
+        counts.get(&(network.to_owned(), label.to_owned())).copied().unwrap_or_default()
+    };
+    let held = |post: &super::house::Post, count: u64| if post.pool().is_some() { count } else { 0 };
+    for post in &house.posts {
+        let slug = post.slug().as_str();
+        for status in SessionStatus::ALL.map(SessionStatus::as_str) {
+            t::SESSIONS.set(&[slug, status], held(post, of(sessions, slug, status)));
+        }
+        for reason in Unmatched::ALL.map(Unmatched::as_str) {
+            t::UNMATCHED_TRANSFERS.set(&[slug, reason], held(post, of(unmatched, slug, reason)));
+        }
+    }
+    for status in SessionStatus::ALL.map(SessionStatus::as_str) {
+        t::SESSIONS.set(&[OTHER, status], of(sessions, OTHER, status));
+    }
+    for reason in Unusable::ALL.map(Unusable::as_str) {
+        t::SESSIONS_INVALID.set(&[reason], invalid.get(reason).copied().unwrap_or_default());
+    }
+}

@@ -1,0 +1,50 @@
+//! The roof: wires the house and keeps it running. One command comes in, one exit code goes out.
+//!
+//! `watch` and `run` become a [`supervisor`] of named tasks: one per network, the gauges, the admission of sessions, the
+//! admin listener. Not for what they do: that is the rooms' below.
+
+mod admission;
+mod complaints;
+mod gauges;
+mod house;
+mod network;
+mod readiness;
+mod signals;
+mod supervisor;
+mod tenure;
+mod watch;
+mod work;
+
+use std::process::ExitCode;
+
+use crate::cli::{self, Arguments, Command, Failure};
+use crate::telemetry::logs;
+
+/// Carries out a command, from its first log line to its exit code.
+pub fn start(arguments: &Arguments) -> ExitCode {
+    if let Err(error) = logs::install() {
+        return Failure::failed(format!("logging cannot start: {error}")).tell();
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return Failure::failed(format!("the runtime cannot start: {error}")).tell(),
+    };
+    let outcome = runtime.block_on(carry_out(arguments));
+    // Whatever did not drain in time is cut off here; its transaction rolls back.
+    runtime.shutdown_background();
+    outcome.map_or_else(|failure| failure.tell(), |()| ExitCode::SUCCESS)
+}
+
+async fn carry_out(arguments: &Arguments) -> Result<(), Failure> {
+    let settings = cli::connect::settings(&arguments.sources)?;
+    match &arguments.command {
+        Command::Watch => watch::run(settings, watch::Schema::Demand).await,
+        Command::Run => watch::run(settings, watch::Schema::Migrate).await,
+        other @ (Command::Migrate(_)
+        | Command::Check(_)
+        | Command::Status(_)
+        | Command::Sessions(_)
+        | Command::Transfers(_)
+        | Command::Rescan(_)) => cli::run(&settings, other).await,
+    }
+}
