@@ -19,7 +19,8 @@ use std::process::ExitCode;
 
 use tracing::Level;
 
-use crate::cli::{self, Arguments, Command, Failure};
+use crate::cli::{self, Arguments, Command, Failure, args};
+use crate::demo;
 use crate::telemetry::logs;
 
 /// Carries out a command, from its first log line to its exit code.
@@ -40,6 +41,9 @@ pub fn start(arguments: &Arguments) -> ExitCode {
 }
 
 async fn carry_out(arguments: &Arguments) -> Result<(), Failure> {
+    if let Command::Demo(asked) = &arguments.command {
+        return demonstrate(asked).await;
+    }
     let settings = cli::connect::settings(&arguments.sources)?;
     match &arguments.command {
         Command::Watch => watch::run(settings, watch::Schema::Demand).await,
@@ -49,6 +53,24 @@ async fn carry_out(arguments: &Arguments) -> Result<(), Failure> {
         | Command::Status(_)
         | Command::Sessions(_)
         | Command::Transfers(_)
-        | Command::Rescan(_)) => cli::run(&settings, other).await,
+        | Command::Rescan(_)
+        | Command::Demo(_)) => cli::run(&settings, other).await,
+    }
+}
+
+/// Reads no configuration: the demo writes its own.
+async fn demonstrate(asked: &args::Demo) -> Result<(), Failure> {
+    let options = demo::Options { keep: asked.keep, tools: asked.tools.clone() };
+    match demo::run(options).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Failure::failed("the demo did not end as it must")),
+        Err(error) => {
+            let text = format!("{error:#}");
+            let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+            let reason = lines.first().cloned().unwrap_or_default();
+            // Somebody's last words: they stand above the reason, a line each.
+            let details = if lines.len() > 1 { lines } else { Vec::new() };
+            Err(Failure { details, ..Failure::failed(reason.trim_end_matches(':')) })
+        }
     }
 }
