@@ -1,5 +1,7 @@
 //! Which rows can be used: every reason, every spelling of an address, amounts from one base unit to 2^256−1.
 
+#![allow(clippy::arithmetic_side_effects, reason = "a test that overflows fails")]
+
 use std::time::Duration;
 
 use alloy::primitives::{Address, U256};

@@ -21,8 +21,10 @@ pub(super) struct Setting<'a> {
     pub(super) network: &'a Network,
     /// The rules of matching.
     pub(super) rules: &'a Rules,
-    /// The cursor before this unit: what a session that loses its money remembers.
-    pub(super) scanned: BlockNumber,
+    /// The cursor that a reorganisation takes back, in its own unit: what a session that loses its money remembers.
+    pub(super) left: Option<BlockNumber>,
+    /// What is above this is not deep enough on the chain that this unit commits, even if it was looked at twice.
+    pub(super) deep: Option<BlockNumber>,
     /// The database's clock, for latencies.
     pub(super) now: Time,
 }
@@ -90,6 +92,7 @@ struct Known<'a> {
     unusable: BTreeSet<Destination>,
     neighbours: BTreeMap<Address, Vec<Neighbour>>,
     transfers: BTreeMap<Destination, Vec<&'a StoredTransfer>>,
+    deep: Option<BlockNumber>,
 }
 
 impl<'a> Known<'a> {
@@ -104,6 +107,7 @@ impl<'a> Known<'a> {
             unusable: BTreeSet::new(),
             neighbours: BTreeMap::new(),
             transfers: BTreeMap::new(),
+            deep: setting.deep,
         };
         for row in rows {
             match admission::admit(row, setting.network) {
@@ -139,7 +143,7 @@ impl<'a> Known<'a> {
             token,
             neighbours: self.neighbours.get(&destination.to).cloned().unwrap_or_default(),
             named,
-            transfers: stored.iter().map(|transfer| entry(transfer)).collect(),
+            transfers: stored.iter().map(|transfer| entry(transfer, self.deep)).collect(),
             sessions,
         };
         Place { group, rows, stored }
@@ -247,7 +251,7 @@ impl<'a> Place<'_, 'a> {
         };
         let lost_at = match (sums.any, row.tx_id.is_some()) {
             (true, _) => None,
-            (false, true) => Some(setting.scanned),
+            (false, true) => setting.left,
             (false, false) => row.lost_at,
         };
         SessionWrite {
@@ -270,7 +274,7 @@ struct Paid<'a> {
     confirmed: bool,
 }
 
-fn entry(stored: &StoredTransfer) -> Entry {
+fn entry(stored: &StoredTransfer, deep: Option<BlockNumber>) -> Entry {
     let standing = match (&stored.session, stored.settled || stored.confirmed) {
         (Some(session), true) => Standing::Pays(session.clone()),
         (None, true) if stored.settled || stored.reason != Some(Unmatched::Ambiguous) => Standing::Settled,
@@ -285,7 +289,7 @@ fn entry(stored: &StoredTransfer) -> Entry {
         seen_at: stored.seen_at,
         standing,
         had: stored.had.clone(),
-        verified: stored.verified,
+        verified: stored.confirmed || stored.verified && deep.is_some_and(|deep| stored.number <= deep),
         confirmed: stored.confirmed,
     }
 }

@@ -138,7 +138,7 @@ impl Watcher {
         if !sorted.transfers.is_empty() {
             places.extend(unit.insert_transfers(slug, &sorted.transfers, self.network.reorg_grace).await?);
         }
-        self.conclude(&mut unit, row, &to, cursor.block.number, places, &mut effects).await?;
+        self.conclude(&mut unit, row, &to, places, &mut effects).await?;
         unit.move_cursor(&self.fence, &cursor, &to).await?;
         effects.tell(slug);
         crate::telemetry::BLOCKS_SCANNED_TOTAL.add(&[slug.as_str()], to.block.number.above(cursor.block.number));
@@ -152,7 +152,6 @@ impl Watcher {
         unit: &mut Unit,
         row: &NetworkRow,
         to: &Cursor,
-        scanned: BlockNumber,
         mut places: BTreeSet<Destination>,
         effects: &mut Effects,
     ) -> Result<(), Error> {
@@ -160,8 +159,7 @@ impl Watcher {
         if row.derivations_pending {
             places.extend(unit.take_deferred(slug).await?);
         }
-        let setting = Watcher::setting(&self.network, &self.rules, scanned, row.now);
-        derivation::derive(unit, setting, places, effects).await?;
+        derivation::derive(unit, self.setting(row, to.block.number, None), places, effects).await?;
         let hold = match self.network.finality {
             Finality::Confirmations(n) => n,
             // A tag's distance in blocks is not ours to know: about half a minute to two of the chains that have tags.
@@ -179,7 +177,7 @@ impl Watcher {
             let mut effects = Effects::default();
             let mut unit = self.store.unit().await?;
             unit.announce(cursor.block.number).await?;
-            self.conclude(&mut unit, row, &cursor, cursor.block.number, BTreeSet::new(), &mut effects).await?;
+            self.conclude(&mut unit, row, &cursor, BTreeSet::new(), &mut effects).await?;
             unit.commit_fenced(&self.fence, Some(&cursor)).await?;
             effects.tell(&self.network.slug);
         }

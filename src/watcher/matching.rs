@@ -9,6 +9,7 @@ mod run;
 
 use chrono::TimeDelta;
 
+use self::run::Run;
 use crate::domain::{Address, Assignment, LogId, Session, SessionId, Time, Token, Units};
 use crate::settings::{Ambiguous, Network, PartialPayments, Sessions};
 
@@ -136,7 +137,16 @@ pub struct Verdict {
 
 /// Derives the owner of every open transfer of the group, in chain order.
 pub fn derive(group: &Group<'_>, rules: &Rules) -> Vec<Verdict> {
-    run::Run::through(group, rules)
+    let mut run = Run::new(group, rules);
+    for (index, entry) in group.transfers.iter().enumerate() {
+        match &entry.standing {
+            Standing::Open => run.place(index, entry),
+            Standing::Pays(session) => run.stand(session, entry),
+            Standing::Settled => {}
+        }
+    }
+    run.close_held();
+    run.verdicts.into_iter().flatten().collect()
 }
 
 /// Whether a session received a part of its amount at some point of the derivation: then it takes money for longer.

@@ -1,6 +1,8 @@
 //! The world of the matching tests: one address, sessions `a`, `b`, … and transfers in chain order. What each rule says
 //! is in the files below, a subject each.
 
+#![allow(clippy::arithmetic_side_effects, reason = "a test that overflows fails")]
+
 mod naive;
 mod parts;
 mod properties;

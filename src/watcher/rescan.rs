@@ -64,7 +64,7 @@ impl Watcher {
         };
         let count = u64::try_from(added.len()).unwrap_or(u64::MAX);
         let places: BTreeSet<_> = added.into_iter().collect();
-        self.conclude(&mut unit, row, cursor, cursor.block.number, places, &mut effects).await?;
+        self.conclude(&mut unit, row, cursor, places, &mut effects).await?;
         let next = Rescan { next_first: to.plus(1), ..rescan.clone() };
         unit.advance_rescan(&next, count).await?;
         unit.commit_fenced(&self.fence, Some(cursor)).await?;

@@ -170,7 +170,7 @@ impl Watcher {
         let (mut places, reverted) = unit.orphan_transfers_above(slug, ancestor.number).await?;
         effects.reverted = reverted;
         places.extend(unit.take_deferred(slug).await?);
-        let setting = Watcher::setting(&self.network, &self.rules, cursor.block.number, row.now);
+        let setting = self.setting(row, ancestor.number, Some(cursor.block.number));
         derivation::derive(&mut unit, setting, places.into_iter().collect(), &mut effects).await?;
         unit.move_cursor(&self.fence, &cursor, &to).await?;
         effects.tell(slug);

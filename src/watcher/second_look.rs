@@ -36,7 +36,11 @@ struct Ruling {
 
 impl Watcher {
     /// Looks again at what is deep enough, if it is due.
-    pub(super) async fn second_look(&mut self, first: &Endpoint, row: &NetworkRow) -> Result<Option<Progress>, Error> {
+    pub(super) async fn second_look(
+        &mut self,
+        first: &Endpoint,
+        row: &mut NetworkRow,
+    ) -> Result<Option<Progress>, Error> {
         let Some(cursor) = row.cursor else { return Ok(None) };
         if self.following.unsure() || cursor.confirmed >= cursor.block.number {
             return Ok(None);
@@ -57,14 +61,15 @@ impl Watcher {
     async fn deep_enough(
         &mut self,
         first: &Endpoint,
-        row: &NetworkRow,
+        row: &mut NetworkRow,
         cursor: &Cursor,
     ) -> Result<Option<BlockTime>, Error> {
-        let tag = match self.network.finality {
-            Finality::Confirmations(_) => None,
-            Finality::Safe => self.final_block(first, row, cursor, Tag::Safe).await?,
-            Finality::Finalized => self.final_block(first, row, cursor, Tag::Finalized).await?,
-        };
+        match self.network.finality {
+            Finality::Confirmations(_) => {}
+            Finality::Safe => row.final_block = self.final_block(first, row, cursor, Tag::Safe).await?,
+            Finality::Finalized => row.final_block = self.final_block(first, row, cursor, Tag::Finalized).await?,
+        }
+        let tag = row.final_block.map(|block| block.number);
         let Some(depth) = plan::deep_enough(cursor.block.number, self.network.finality, tag) else { return Ok(None) };
         if depth <= cursor.confirmed {
             return Ok(None);
@@ -84,11 +89,11 @@ impl Watcher {
         row: &NetworkRow,
         cursor: &Cursor,
         tag: Tag,
-    ) -> Result<Option<BlockNumber>, Error> {
-        let kept = row.final_block.map(|block| block.number);
+    ) -> Result<Option<BlockRef>, Error> {
+        let kept = row.final_block;
         let fresh = self.tag_asked.is_some_and(|at| at.elapsed() < self.network.poll_interval);
         if fresh
-            || kept.is_some_and(|kept| kept >= cursor.block.number)
+            || kept.is_some_and(|kept| kept.number >= cursor.block.number)
             || !self.is_due(cursor, &head_of(cursor)).await?
         {
             return Ok(kept);
@@ -104,20 +109,22 @@ impl Watcher {
             };
             lowest = Some(lowest.filter(|lowest| lowest.number <= block.number).unwrap_or(block));
         }
-        let Some(block) = lowest.filter(|block| kept.is_none_or(|kept| block.number > kept)) else { return Ok(kept) };
+        let Some(block) = lowest.filter(|block| kept.is_none_or(|kept| block.number > kept.number)) else {
+            return Ok(kept);
+        };
         let recorded = self.store.recorded_at(&self.network.slug, block.number).await?;
         if recorded.is_some_and(|recorded| recorded.hash != block.hash) {
             return Ok(kept);
         }
         self.store.raise_final(&self.fence, block).await?;
-        Ok(Some(block.number))
+        Ok(Some(block))
     }
 
     /// At once when a seen transfer or a session's expiry waits, else when enough blocks or time do.
     async fn is_due(&self, cursor: &Cursor, upto: &BlockTime) -> Result<bool, Error> {
         let slug = &self.network.slug;
         if upto.block.number.above(cursor.confirmed) >= BLOCKS_WAIT
-            || self.store.seen_waiting(slug, upto.block.number).await?
+            || self.store.seen_waiting(slug, upto.block.number, &self.following.addresses()).await?
         {
             return Ok(true);
         }
@@ -289,7 +296,7 @@ impl Watcher {
         }
         places.extend(unit.verify_between(slug, span.from, reached, &span.tokens).await?);
         let to = Cursor { confirmed: if rescan.is_some() { cursor.confirmed } else { reached }, ..*cursor };
-        self.conclude(&mut unit, row, &to, cursor.block.number, places, &mut effects).await?;
+        self.conclude(&mut unit, row, &to, places, &mut effects).await?;
         if let Some(rescan) = rescan {
             let done = Rescan { next_second: reached.plus(1), ..rescan.clone() };
             unit.advance_rescan(&done, count(added.len())).await?;

@@ -13,13 +13,13 @@ use deposit_watcher::domain::{
     BlockNumber, ChainId, EndpointKey, Finality, Percent, Secret, Slug, Token, TokenKey, Units,
 };
 use deposit_watcher::settings::{
-    Ambiguous, AmountClash, Database as DatabaseSettings, Endpoint, Network, PartialPayments, Sessions, Verify,
+    Ambiguous, AmountClash, Database as DatabaseSettings, Endpoint, Network, PartialPayments, Sessions,
 };
 use deposit_watcher::store::Store;
 use deposit_watcher::watcher::{Error, Step, Watcher};
 use sqlx::{Executor, PgPool};
 
-use crate::scripted::{DecimalsAnswer, Node, OTHER_TOKEN, TOKEN, World};
+use crate::scripted::{DecimalsAnswer, Node, OTHER_TOKEN, PAYER, TOKEN, Tx, World};
 use crate::support::Database;
 
 /// A step that asks for no more does so within so many; a bound for loops, not a time.
@@ -69,7 +69,6 @@ impl Default for Rules {
             start_block: Some(BlockNumber(1)),
             max_backfill: day,
             quorum: 1,
-            verify: Verify::Logs,
             partial_payments: PartialPayments::Exclusive,
             ambiguous: Ambiguous::Hold,
             endpoints: vec![endpoint("one", 1), endpoint("two", 2)],
@@ -232,9 +231,21 @@ impl Rig {
         self.world.head().time.timestamp()
     }
 
-    /// Base units of whole tokens and millionths of the token with 6 decimals.
-    pub(crate) fn units(millionths: u64) -> U256 {
-        U256::from(millionths)
+    /// A transaction that pays so many millionths of the token with 6 decimals.
+    pub(crate) fn pay(&self, to: Address, millionths: u64) -> Tx {
+        self.world.pay(TOKEN, PAYER, to, U256::from(millionths))
+    }
+
+    /// The next block, with these in it, and steps until nothing is left to do.
+    pub(crate) async fn mined(&mut self, txs: Vec<Tx>) {
+        self.world.mine(txs);
+        self.settle().await;
+    }
+
+    /// So many empty blocks, and steps until nothing is left to do.
+    pub(crate) async fn deeper(&mut self, blocks: u64) {
+        self.world.mine_empty(blocks);
+        self.settle().await;
     }
 
     /// Opens a session as an outside API does: begun at chain time, living for so many seconds of it.

@@ -1,6 +1,7 @@
-//! One derivation under way: what each session has received so far, who is held, and the rules in their order.
+//! One derivation at work: the rules of SPEC §4, applied to one transfer after the other. Not for what goes in and comes
+//! out, which is next door.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::TimeDelta;
 
@@ -61,8 +62,10 @@ impl Tally {
 pub(super) struct Run<'a> {
     group: &'a Group<'a>,
     rules: &'a Rules,
+    /// Where each session stands in the group.
+    places: HashMap<&'a SessionId, usize>,
     tallies: Vec<Tally>,
-    verdicts: Vec<Option<Verdict>>,
+    pub(super) verdicts: Vec<Option<Verdict>>,
     /// Transfers held because sessions tie for them, in chain order.
     held: Vec<usize>,
     /// Who sent held transfers of an amount: too few senders, and no tie is looked for.
@@ -70,24 +73,11 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// Goes through the group's transfers in chain order.
-    pub(super) fn through(group: &'a Group<'_>, rules: &'a Rules) -> Vec<Verdict> {
-        let mut run = Run::new(group, rules);
-        for (index, entry) in group.transfers.iter().enumerate() {
-            match &entry.standing {
-                Standing::Open => run.place(index, entry),
-                Standing::Pays(session) => run.stand(session, entry),
-                Standing::Settled => {}
-            }
-        }
-        run.close_held();
-        run.verdicts.into_iter().flatten().collect()
-    }
-
-    fn new(group: &'a Group<'a>, rules: &'a Rules) -> Run<'a> {
+    pub(super) fn new(group: &'a Group<'a>, rules: &'a Rules) -> Run<'a> {
         let mut run = Run {
             group,
             rules,
+            places: group.sessions.iter().enumerate().map(|(session, s)| (&s.id, session)).collect(),
             tallies: vec![Tally::default(); group.sessions.len()],
             verdicts: vec![None; group.transfers.len()],
             held: Vec::new(),
@@ -95,7 +85,7 @@ impl<'a> Run<'a> {
         };
         for entry in &group.transfers {
             if let Standing::Pays(id) = &entry.standing
-                && let Some(tally) = run.tally_of(id)
+                && let Some(tally) = run.places.get(id).and_then(|&session| run.tallies.get_mut(session))
             {
                 tally.coming = tally.coming.saturating_add(entry.units);
             }
@@ -104,31 +94,30 @@ impl<'a> Run<'a> {
     }
 
     /// What stands counts where it stands in the chain.
-    fn stand(&mut self, id: &SessionId, entry: &Entry) {
-        if let Some(tally) = self.tally_of(id) {
+    pub(super) fn stand(&mut self, id: &SessionId, entry: &Entry) {
+        let Some(&session) = self.places.get(id) else { return };
+        if let Some(tally) = self.tallies.get_mut(session) {
             tally.coming = tally.coming.saturating_sub(entry.units);
         }
-        if let Some(session) = self.sessions().find(|&session| self.id(session) == id) {
-            self.receive(session, entry.units, true);
-        }
+        self.receive(session, entry.units, true);
     }
 
-    fn place(&mut self, index: usize, entry: &Entry) {
+    pub(super) fn place(&mut self, index: usize, entry: &Entry) {
         if let Some(reason) = self.never(entry) {
             return self.leave(index, entry, reason);
         }
-        let open: Vec<usize> = self.sessions().filter(|&session| self.closed(session, entry).is_none()).collect();
         let equal = self.equal(entry);
-        let returned = open.iter().copied().find(|&session| Some(self.id(session)) == entry.had.as_ref());
+        let open = |&session: &usize| self.closed(session, entry).is_none();
+        let returned = entry.had.as_ref().and_then(|had| self.places.get(had)).copied().filter(open);
         match (returned, equal.as_slice()) {
             // What it had may have come from a tie whose other transfer did not return: then it is a tie again.
             (Some(session), tied) if !(self.holds() && tied.len() > 1 && tied.contains(&session)) => {
                 self.pay(index, entry, session);
             }
-            (_, [one]) if open.contains(one) => self.pay(index, entry, *one),
+            (_, [one]) => self.pay(index, entry, *one),
             (_, [oldest, _, ..]) if !self.holds() => self.pay_by_age(index, entry, *oldest),
-            (_, tied @ [_, ..]) => self.hold(index, entry, tied),
-            (_, []) => match self.part(&open, entry) {
+            (_, tied @ [_, _, ..]) => self.hold(index, entry, tied),
+            (_, []) => match self.part(&self.sessions().filter(open).collect::<Vec<_>>(), entry) {
                 Ok(session) => self.pay(index, entry, session),
                 Err(reason) => self.leave(index, entry, reason),
             },
@@ -154,28 +143,24 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Rule 2: the sessions that the amount fits, oldest first. A tie is told as if the chain ended here, and so is the
-    /// last of them, whose money stands further on: what was confirmed since leaves in doubt what was in doubt.
+    /// Rule 2: the sessions that the amount fits, oldest first. A tie is told as if the chain ended here: what was
+    /// confirmed since leaves in doubt what was in doubt.
     fn equal(&self, entry: &Entry) -> Vec<usize> {
-        let so_far = self.due_exactly(entry, Tally::so_far);
-        let filled = |&session: &usize| self.closed(session, entry).is_some();
-        if self.holds() && (so_far.len() > 1 || so_far.iter().any(filled)) {
-            return so_far;
-        }
-        self.due_exactly(entry, Tally::in_all)
+        let tied = if self.holds() { self.due_exactly(entry, Tally::so_far) } else { Vec::new() };
+        if tied.len() > 1 { tied } else { self.due_exactly(entry, Tally::in_all) }
     }
 
     /// Sessions whose whole amount it is and that received nothing, else those whose remainder it is. Oldest first.
     fn due_exactly(&self, entry: &Entry, paid: fn(Tally) -> Units) -> Vec<usize> {
         let due = |unpaid: bool| {
-            let mut sessions: Vec<(usize, &Session)> = self.group.sessions.iter().enumerate().collect();
-            sessions.retain(|&(session, s)| {
+            let fits = |&(session, s): &(usize, &Session)| {
                 let paid = paid(self.tally(session));
                 paid.is_zero() == unpaid
                     && paid < self.least(s)
                     && s.amount.saturating_sub(paid) == entry.units
                     && self.untimely(session, entry).is_none()
-            });
+            };
+            let mut sessions: Vec<_> = self.group.sessions.iter().enumerate().filter(fits).collect();
             sessions.sort_by_key(|(_, s)| (s.accepted_at, &s.id));
             sessions.into_iter().map(|(session, _)| session).collect::<Vec<_>>()
         };
@@ -225,7 +210,7 @@ impl<'a> Run<'a> {
     }
 
     /// What is still held when all who tied for it are certainly paid comes too late, rather than being in doubt.
-    fn close_held(&mut self) {
+    pub(super) fn close_held(&mut self) {
         for index in std::mem::take(&mut self.held) {
             let Some(entry) = self.group.transfers.get(index) else { continue };
             let open: Vec<usize> = self.sessions().filter(|&session| self.closed(session, entry).is_none()).collect();
@@ -362,11 +347,6 @@ impl<'a> Run<'a> {
     fn id(&self, session: usize) -> &SessionId {
         static NONE: SessionId = SessionId(String::new());
         self.session(session).map_or(&NONE, |s| &s.id)
-    }
-
-    fn tally_of(&mut self, id: &SessionId) -> Option<&mut Tally> {
-        let session = self.group.sessions.iter().position(|session| session.id == *id)?;
-        self.tallies.get_mut(session)
     }
 
     fn tally(&self, session: usize) -> Tally {

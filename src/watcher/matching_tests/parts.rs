@@ -51,6 +51,7 @@ fn the_tolerance_is_never_more_than_a_hundredth() {
     assert_eq!(alone(1000, &[990, 10]).tolerance(500).say(), "a already_paid");
     assert_eq!(alone(1000, &[989, 11]).tolerance(500).say(), "a a");
     assert_eq!(alone(99, &[98, 1]).tolerance(500).say(), "a a");
+    assert_eq!(alone(1000, &[989, 990]).tolerance(500).never_parts().say(), "amount_mismatch a");
 }
 
 #[test]

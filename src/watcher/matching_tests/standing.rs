@@ -57,6 +57,13 @@ fn what_is_held_comes_too_late_once_all_are_paid() {
 }
 
 #[test]
+fn what_is_held_stays_in_doubt_while_one_it_was_meant_for_is_unpaid() {
+    let brief = Session { expires_at: at(11), ..session("a", 100) };
+    let transfers = [pays(100, 10), had(pays(30, 11), "a"), pays_by(2, 100, 12)].map(verified);
+    assert_eq!(say(&[brief, session("b", 100)], &transfers), "ambiguous! a! b!");
+}
+
+#[test]
 fn nothing_is_confirmed_by_what_the_second_look_may_refute() {
     // A liar's transfer that pays: what comes after is told by it, and waits for it.
     let lie = pays(100, 10);

@@ -224,7 +224,7 @@ impl Seed {
             return Log::transfer(TOKEN, from, stranger, U256::from(1));
         }
         // The newest sessions are those that people pay.
-        let recent = claims.len().saturating_sub(5);
+        let recent = claims.len().saturating_sub(6);
         let among = if self.dice.percent(75) { &claims[recent..] } else { &claims[..] };
         let claim = self.dice.pick(among).clone();
         let (token, to, asked) = (claim.token, claim.to.unwrap(), claim.usable.unwrap());

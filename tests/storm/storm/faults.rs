@@ -13,7 +13,7 @@ impl Seed {
     pub(crate) fn mine(&mut self) {
         for _ in 0..*self.dice.pick(&[1, 1, 1, 1, 2, 3, 4]) {
             let time = self.next_time();
-            let txs = (0..*self.dice.pick(&[0, 0, 1, 1, 2, 3])).map(|_| self.payment()).collect();
+            let txs = (0..*self.dice.pick(&[0, 0, 1, 1, 1, 2])).map(|_| self.payment()).collect();
             self.mined_at(time, txs);
         }
     }

@@ -1,6 +1,7 @@
 //! The storm (DESIGN §6): hundreds of seeds, each a random fight between people, chain, nodes and watchers, judged at its
 //! end by an oracle. `STORM_SEEDS` says how many, `STORM_SEED` replays one and prints what it did.
 
+mod coverage;
 mod deeds;
 mod dice;
 mod faults;
@@ -74,4 +75,5 @@ fn the_storm() {
     let name = |failure: &String| failure.lines().filter(|l| l.starts_with("seed ")).collect::<Vec<_>>().join(" ");
     let names: Vec<String> = failures.iter().map(name).collect();
     assert!(failures.is_empty(), "{}\n{} of {seeds} seeds failed:\n{}", failures[0], failures.len(), names.join("\n"));
+    coverage::check(&coverage, seeds);
 }

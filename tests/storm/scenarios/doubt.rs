@@ -1,0 +1,144 @@
+//! What the second look is for: nodes that leave out, add or disagree (SPEC §5).
+
+use alloy::primitives::U256;
+
+use super::HUNDRED;
+use crate::rig::{Rig, Rules};
+use crate::scripted::{Lie, Log, PAYER, TOKEN, account};
+
+/// Sums a counter over its series with this label value.
+fn counted(exposition: &str, name: &str, label: &str) -> u64 {
+    let lines = exposition.lines().filter(|line| line.starts_with(name) && line.contains(label));
+    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+}
+
+#[tokio::test]
+async fn what_the_first_look_missed_is_added_confirmed_and_counted() {
+    let (recorder, exposition) = deposit_watcher::telemetry::recorder().unwrap();
+    let _counting = metrics::set_default_local_recorder(&recorder);
+    let mut rig = Rig::new().await;
+    rig.open("dep_a", account(1), "100", 100_000).await;
+    rig.settle().await;
+    let paid = rig.world.mine(vec![rig.pay(account(1), HUNDRED)]);
+    rig.one.set(|is| is.lies.push(Lie::Drop(paid.block.hash, 0)));
+    rig.settle().await;
+    assert_eq!(rig.session("dep_a").await, "CREATED 0 0");
+    rig.one.heal();
+    rig.conclude().await;
+    assert_eq!(rig.session("dep_a").await, "CONFIRMED 100 100");
+    assert_eq!(counted(&exposition.render(), "deposit_watcher_second_look_corrections_total", "\"missed\""), 1);
+    rig.assert_books().await;
+}
+
+#[tokio::test]
+async fn two_missed_logs_of_one_block_are_added_together() {
+    let mut rig = Rig::new().await;
+    rig.open("dep_a", account(1), "100", 100_000).await;
+    rig.open("dep_b", account(2), "100", 100_000).await;
+    rig.settle().await;
+    rig.one.set(|is| is.empty_logs = true);
+    rig.mined(vec![rig.pay(account(1), HUNDRED), rig.pay(account(2), HUNDRED)]).await;
+    assert_eq!(rig.owners().await, Vec::<String>::new());
+    rig.one.heal();
+    rig.conclude().await;
+    assert_eq!(rig.owners().await, ["dep_a CONFIRMED", "dep_b CONFIRMED"]);
+    rig.assert_books().await;
+}
+
+#[tokio::test]
+async fn what_the_first_look_invented_is_taken_away_and_counted() {
+    let (recorder, exposition) = deposit_watcher::telemetry::recorder().unwrap();
+    let _counting = metrics::set_default_local_recorder(&recorder);
+    let mut rig = Rig::new().await;
+    rig.open("dep_a", account(1), "100", 100_000).await;
+    rig.settle().await;
+    let block = rig.world.mine(vec![]).block;
+    let lie = Log::transfer(TOKEN, PAYER, account(1), U256::from(HUNDRED));
+    rig.one.set(|is| is.lies.push(Lie::Invent(block.hash, lie)));
+    rig.settle().await;
+    assert_eq!(rig.session("dep_a").await, "PENDING 100 0");
+    rig.one.heal();
+    rig.conclude().await;
+    assert_eq!(rig.session("dep_a").await, "PENDING 0 0");
+    assert_eq!(rig.owners().await, Vec::<String>::new());
+    assert_eq!(counted(&exposition.render(), "deposit_watcher_second_look_corrections_total", "\"invented\""), 1);
+    rig.assert_books().await;
+}
+
+#[tokio::test]
+async fn while_endpoints_disagree_nothing_is_confirmed_and_nothing_taken_away() {
+    let mut rig = Rig::new().await;
+    rig.open("dep_a", account(1), "100", 100_000).await;
+    rig.open("dep_b", account(2), "100", 100_000).await;
+    rig.settle().await;
+    let paid = rig.world.mine(vec![rig.pay(account(1), HUNDRED)]).block;
+    let lie = Log::transfer(TOKEN, PAYER, account(2), U256::from(HUNDRED));
+    rig.one.set(|is| is.lies.push(Lie::Invent(paid.hash, lie)));
+    rig.world.mine_empty(4);
+    let mut doubts = 0;
+    for _ in 0..12 {
+        doubts += u64::from(rig.step().await.unwrap().trouble.is_some());
+    }
+    assert!(doubts > 0, "it is told");
+    assert_eq!(rig.owners().await, ["dep_a SEEN", "dep_b SEEN"]);
+    rig.one.heal();
+    rig.settle().await;
+    assert_eq!(rig.owners().await, ["dep_a CONFIRMED"]);
+    rig.conclude().await;
+    rig.assert_books().await;
+}
+
+#[tokio::test]
+async fn a_liar_in_the_second_look_confirms_and_reverts_nothing() {
+    let mut rig = Rig::new().await;
+    rig.open("dep_a", account(1), "100", 100_000).await;
+    rig.settle().await;
+    let paid = rig.world.mine(vec![rig.pay(account(1), HUNDRED)]).block;
+    rig.two.set(|is| is.lies.push(Lie::Drop(paid.hash, 0)));
+    rig.world.mine_empty(4);
+    for _ in 0..8 {
+        drop(rig.step().await);
+    }
+    assert_eq!(rig.session("dep_a").await, "PENDING 100 0");
+    rig.two.heal();
+    rig.settle().await;
+    assert_eq!(rig.session("dep_a").await, "CONFIRMED 100 100");
+}
+
+#[tokio::test]
+async fn with_a_quorum_of_two_one_endpoint_confirms_nothing() {
+    let mut rules = Rules::default();
+    rules.network.quorum = 2;
+    let mut rig = Rig::with(rules).await;
+    rig.open("dep_a", account(1), "100", 100_000).await;
+    rig.settle().await;
+    rig.two.set(|is| is.down = Some(crate::scripted::Down::Refused));
+    rig.world.mine(vec![rig.pay(account(1), HUNDRED)]);
+    rig.world.mine_empty(4);
+    for _ in 0..8 {
+        drop(rig.step().await);
+    }
+    assert_eq!(rig.session("dep_a").await, "PENDING 100 0");
+    rig.two.heal();
+    rig.settle().await;
+    assert_eq!(rig.session("dep_a").await, "CONFIRMED 100 100");
+}
+
+/// A second look at an endpoint that has less of the chain must not take its `[]` for an answer.
+#[tokio::test]
+async fn an_endpoint_that_is_behind_is_no_witness() {
+    let mut rig = Rig::new().await;
+    rig.open("dep_a", account(1), "100", 100_000).await;
+    rig.settle().await;
+    rig.two.set(|is| is.unknown_is_empty = true);
+    rig.two.freeze();
+    rig.world.mine(vec![rig.pay(account(1), HUNDRED)]);
+    rig.world.mine_empty(3);
+    for _ in 0..8 {
+        drop(rig.step().await);
+    }
+    assert_eq!(rig.session("dep_a").await, "PENDING 100 0");
+    rig.two.thaw();
+    rig.settle().await;
+    assert_eq!(rig.session("dep_a").await, "CONFIRMED 100 100");
+}

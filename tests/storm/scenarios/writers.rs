@@ -1,0 +1,113 @@
+//! Who may write: rows held by others, leases that are lost, watchers that do not know (SPEC §2, §6; I7).
+
+use sqlx::Executor;
+
+use super::HUNDRED;
+use crate::rig::{Rig, some_polls};
+use crate::scripted::account;
+
+#[tokio::test]
+async fn a_row_that_somebody_holds_delays_that_row_only() {
+    let mut rig = Rig::new().await;
+    rig.open("dep_held", account(1), "100", 600).await;
+    rig.open("dep_free", account(2), "100", 600).await;
+    rig.settle().await;
+    let mut outside = rig.outside.begin().await.unwrap();
+    outside.execute("SELECT FROM deposit_sessions WHERE id = 'dep_held' FOR UPDATE").await.unwrap();
+    rig.world.mine(vec![rig.pay(account(1), HUNDRED), rig.pay(account(2), HUNDRED)]);
+    rig.step().await.unwrap();
+    assert_eq!(rig.session("dep_free").await, "PENDING 100 0");
+    assert_eq!(rig.session("dep_held").await, "CREATED 0 0");
+    rig.world.mine_empty(3);
+    for _ in 0..6 {
+        rig.step().await.unwrap();
+    }
+    assert_eq!(rig.session("dep_free").await, "CONFIRMED 100 100");
+    rig.assert_books().await;
+    outside.rollback().await.unwrap();
+    rig.settle().await;
+    rig.deeper(1).await;
+    assert_eq!(rig.session("dep_held").await, "CONFIRMED 100 100");
+    rig.conclude().await;
+    rig.assert_books().await;
+}
+
+/// Its time is over while its money waits for it: it must not expire first.
+#[tokio::test]
+async fn a_held_session_does_not_expire_over_its_money() {
+    let mut rig = Rig::new().await;
+    rig.open("dep_held", account(1), "100", 10).await;
+    rig.settle().await;
+    let mut outside = rig.outside.begin().await.unwrap();
+    outside.execute("SELECT FROM deposit_sessions FOR UPDATE").await.unwrap();
+    rig.world.mine(vec![rig.pay(account(1), HUNDRED)]);
+    rig.step().await.unwrap();
+    let later = rig.time().unsigned_abs() + 100;
+    rig.world.mine_at(later, vec![]);
+    rig.step().await.unwrap();
+    outside.rollback().await.unwrap();
+    rig.settle().await;
+    assert_eq!(rig.told("dep_held").await, "created pending");
+}
+
+#[tokio::test]
+async fn a_watcher_that_lost_its_lease_commits_nothing() {
+    let mut rig = Rig::new().await;
+    rig.open("dep_a", account(1), "100", 600).await;
+    rig.settle().await;
+    rig.world.mine(vec![rig.pay(account(1), HUNDRED)]);
+    let mut old = rig.take_over().await;
+    let error = old.step().await.unwrap_err();
+    assert!(error.to_string().contains("another watcher"), "{error}");
+    assert_eq!(rig.session("dep_a").await, "CREATED 0 0");
+    rig.settle().await;
+    assert_eq!(rig.session("dep_a").await, "PENDING 100 0");
+}
+
+/// The lease is lost after each of the awaits of a step, one after the other.
+#[tokio::test]
+async fn a_lease_lost_in_the_middle_of_a_step_is_lost_for_its_commit() {
+    let mut rig = Rig::new().await;
+    rig.open("dep_a", account(1), "100", 100_000).await;
+    rig.settle().await;
+    let mut refused = 0;
+    for polls in 1..40 {
+        rig.world.mine(vec![]);
+        let before = rig.cursor().await;
+        let slug = rig.rules.network.slug.clone();
+        let mut old = rig.take_over().await;
+        std::mem::swap(&mut old, &mut rig.watcher);
+        // Both were made before the step began; the one that holds the lease now is `old`.
+        let outcome = some_polls(std::pin::pin!(rig.watcher.step()), polls).await;
+        assert_eq!(rig.cursor().await, before, "{slug}: {outcome:?}");
+        refused += u64::from(matches!(outcome, Some(Err(_))));
+        rig.restart().await;
+        rig.settle().await;
+    }
+    assert!(refused > 0, "some of the steps came to their end");
+    rig.assert_books().await;
+}
+
+#[tokio::test]
+async fn a_lease_is_one_holders_at_a_time_and_passes_on_when_it_ends() {
+    let rig = Rig::new().await;
+    let slug = rig.rules.network.slug.clone();
+    assert!(rig.store.take_lease(&slug, "second", "digest").await.unwrap().is_none(), "it is held");
+    rig.expire_lease().await;
+    let second = rig.store.take_lease(&slug, "second", "digest").await.unwrap().expect("it ended");
+    assert_eq!(second.fence.number, 2);
+    assert!(rig.store.renew_lease(&second).await.unwrap());
+    rig.store.release_lease(&second).await.unwrap();
+    let third = rig.store.take_lease(&slug, "third", "digest").await.unwrap().expect("it was handed over");
+    assert!(!rig.store.renew_lease(&second).await.unwrap(), "a lease that was handed over is not renewed");
+    assert!(third.fence.number > second.fence.number);
+}
+
+#[tokio::test]
+async fn watchers_with_other_rules_never_share_work() {
+    let rig = Rig::new().await;
+    let other = deposit_watcher::domain::Slug::parse("other").unwrap();
+    rig.store.introduce_network(&other, rig.rules.network.chain_id, true).await.unwrap();
+    assert!(rig.store.take_lease(&other, "second", "other digest").await.unwrap().is_none());
+    assert!(rig.store.take_lease(&other, "second", "digest").await.unwrap().is_some());
+}

@@ -1,0 +1,96 @@
+//! What a run must have met, each a few times: a storm in which something never happened proves nothing about it.
+
+use super::seed::Coverage;
+
+/// Seeds below which nothing is asserted.
+const ENOUGH_SEEDS: u64 = 200;
+const A_FEW: u64 = 3;
+
+/// As the seeds count them: the first word groups, the rest names.
+const MUST_HAPPEN: &[&str] = &[
+    "CONFIRMED → PENDING",
+    "CREATED → CONFIRMED",
+    "CREATED → EXPIRED",
+    "CREATED → PENDING",
+    "EXPIRED → CONFIRMED",
+    "EXPIRED → PENDING",
+    "OVERPAID → PENDING",
+    "PENDING → CONFIRMED",
+    "PENDING → EXPIRED",
+    "PENDING → OVERPAID",
+    "PENDING → PENDING",
+    "PENDING → UNDERPAID",
+    "UNDERPAID → PENDING",
+    "UNDERPAID → UNDERPAID",
+    "begun by the API",
+    "cancel",
+    "crash in mid-step",
+    "ends CONFIRMED",
+    "ends CREATED",
+    "ends EXPIRED",
+    "ends OVERPAID",
+    "ends PENDING",
+    "ends UNDERPAID",
+    "equal timestamps",
+    "expiry moved",
+    "fault: both away",
+    "fault: error to everything",
+    "fault: errors by chance",
+    "fault: lag",
+    "fault: refused",
+    "fault: stuck on a branch",
+    "invalid session: amount_too_large",
+    "invalid session: checksum",
+    "invalid session: currency_mismatch",
+    "invalid session: forbidden_address",
+    "invalid session: malformed_address",
+    "invalid session: too_many_decimals",
+    "invalid session: unknown_network",
+    "invalid session: unknown_token",
+    "lie: empty answers",
+    "lie: hides a log",
+    "lie: invents a log",
+    "lie: partial answers",
+    "owner: a session",
+    "reason: already_paid",
+    "reason: ambiguous",
+    "reason: amount_mismatch",
+    "reason: cancelled",
+    "reason: dust",
+    "reason: early",
+    "reason: internal",
+    "reason: invalid_session",
+    "reason: late",
+    "reason: self_transfer",
+    "reason: wrong_network",
+    "reason: wrong_token",
+    "reason: zero",
+    "remembered its session",
+    "reorg: longer",
+    "reorg: same height",
+    "reorg: shorter",
+    "reorg: transaction dropped",
+    "reorg: transaction moved",
+    "reverted",
+    "row held by another transaction",
+    "session: minimal",
+    "several logs in one transaction",
+    "step without a lease",
+    "step: confirm",
+    "step: doubt",
+    "step: rewind",
+    "step: scan",
+    "takeover",
+    "tie released",
+    "topped up",
+    "transfer: ERC-721",
+    "transfer: odd data",
+    "transfer: twice in one transaction",
+];
+
+/// Panics where a long enough run did not meet something.
+pub(super) fn check(coverage: &Coverage, seeds: u64) {
+    let rare = |what: &&&str| coverage.get(**what).copied().unwrap_or_default() < A_FEW;
+    let missing: Vec<&&str> = MUST_HAPPEN.iter().filter(rare).collect();
+    assert!(seeds < ENOUGH_SEEDS || missing.is_empty(), "in {seeds} seeds hardly ever: {missing:#?}");
+}
