@@ -1,69 +1,125 @@
-//! `kill -9` in mid catch-up, several times at random moments: afterwards each transfer is there exactly once.
+//! `kill -9` in mid catch-up, and the database crashing in it, several times at random moments: afterwards each transfer is
+//! there exactly once.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use deposit_watcher::demo::Call;
+use deposit_watcher::demo::{Call, Postgres, Stop};
 use deposit_watcher::domain::Address;
 use serde_json::json;
 use sqlx::Row;
+use sqlx::postgres::PgPoolOptions;
 
 use crate::rig::{Chain, Process, Rig, units, until};
+use crate::support;
 
 const SESSIONS: usize = 60;
 /// Blocks with payments; nine empty ones follow each.
 const ROUNDS: usize = 300;
-const KILLS: usize = 4;
+const BLOWS: usize = 4;
 
 #[tokio::test]
 async fn killed_in_mid_catch_up_nothing_is_lost_or_doubled() {
-    let chain = Chain::start().await;
-    // Narrow ranges make a few thousand blocks last for hundreds of steps.
-    let rig = Rig::new(&[chain.section().with("max_block_range = 10")]).await;
-    let shops: Vec<Address> = (0..SESSIONS).map(|_| chain.address()).collect();
-    for (number, shop) in shops.iter().enumerate() {
-        // The first payment pays it, the others are too much.
-        rig.open(&format!("dep_{number}"), &(number + 1).to_string(), &chain.usdc, *shop).await;
-    }
-    // The first cursor stands below all of it, as after a long time away.
-    let mut process = rig.run().await;
-    rig.scanned("anvil", &chain).await;
-    process.terminate().await;
-    let first = chain.evm.head().await.unwrap().block.number;
-    let paid = history(&chain, &shops).await;
-
-    for kill in 0..KILLS {
-        let mut process = rig.run().await;
-        let cursor = scanned(&rig).await;
-        until("it catches up", async || (scanned(&rig).await > cursor).then_some(())).await;
-        // Any moment will do, of a step that takes some milliseconds.
-        tokio::time::sleep(Duration::from_millis(rand::random_range(0..150))).await;
+    let rig = Rig::new(&[]).await;
+    let world = World::new(rig).await;
+    for blow in 0..BLOWS {
+        let mut process = world.rig.run().await;
+        world.some_way_on(blow).await;
         process.kill().await;
-        assert!(behind(&rig, &chain).await > 0, "kill {kill} came after the end");
+        assert!(world.behind().await > 0, "kill {blow} came after the end");
         // What a dead holder's lease takes to run out is another test's subject.
         let expire = "UPDATE leases SET expires_at = '-infinity'";
-        sqlx::query(expire).execute(&rig.pool).await.unwrap();
+        sqlx::query(expire).execute(&world.rig.pool).await.unwrap();
     }
-    let mut process = rig.run().await;
-    finished(&rig, &chain, &process).await;
-
-    assert_eq!(stored(&rig).await, on_chain(&chain, first.0 + 1, &shops).await);
-    for (shop, sum) in &paid {
-        assert_eq!(chain.evm.balance(chain.usdc.address, *shop).await.unwrap(), units(*sum));
-    }
-    for number in 0..SESSIONS {
-        let id = format!("dep_{number}");
-        let shown = rig.becomes(&id, "CONFIRMED").await;
-        assert_eq!(shown.confirmed, (number + 1).to_string());
-        let mut events = rig.events(&id).await;
-        // Seen and confirmed in one step, or seen before a kill.
-        events.dedup();
-        assert_eq!(events, ["created", "pending", "confirmed"], "{id}");
-    }
-    assert_eq!(rig.number("SELECT count(*) FROM transfers WHERE state <> 'CONFIRMED'").await, 0);
-    assert_eq!(rig.number("SELECT count(*) FROM events WHERE type = 'deposit.confirmed'").await, 60);
-    rig.books_are_right().await;
+    let mut process = world.rig.run().await;
+    world.each_transfer_is_there_once(&process).await;
     process.terminate().await;
+}
+
+#[tokio::test]
+async fn the_database_crashing_in_mid_catch_up_nothing_is_lost_or_doubled() {
+    let mut postgres = Postgres::start(&support::tools()).unwrap();
+    let admin = PgPoolOptions::new().max_connections(1).connect(&postgres.url("postgres")).await.unwrap();
+    sqlx::raw_sql("CREATE DATABASE dw_test_crashes").execute(&admin).await.unwrap();
+    admin.close().await;
+    let url = postgres.url("dw_test_crashes");
+    let pool = PgPoolOptions::new().max_connections(2).connect(&url).await.unwrap();
+    deposit_watcher::store::MIGRATIONS.run(&pool).await.unwrap();
+    let world = World::new(Rig::on(pool, &url, &[])).await;
+    let mut process = world.rig.run().await;
+    for blow in 0..BLOWS {
+        world.some_way_on(blow).await;
+        postgres.stop(Stop::Immediate).unwrap();
+        postgres.start_again().unwrap();
+        assert!(world.behind().await > 0, "crash {blow} came after the end");
+    }
+    world.each_transfer_is_there_once(&process).await;
+    process.terminate().await;
+}
+
+/// Some thousand blocks with hundreds of payments, none of them looked at, and a database that begins below them.
+struct World {
+    rig: Rig,
+    chain: Chain,
+    shops: Vec<Address>,
+    paid: BTreeMap<Address, u64>,
+    first: u64,
+}
+
+impl World {
+    async fn new(rig: Rig) -> World {
+        let chain = Chain::start().await;
+        // Narrow ranges make a few thousand blocks last for hundreds of steps.
+        rig.configure(&[chain.section().with("max_block_range = 10")]);
+        let shops: Vec<Address> = (0..SESSIONS).map(|_| chain.address()).collect();
+        for (number, shop) in shops.iter().enumerate() {
+            // The first payment pays it, the others are too much.
+            rig.open(&format!("dep_{number}"), &(number + 1).to_string(), &chain.usdc, *shop).await;
+        }
+        let mut process = rig.run().await;
+        rig.scanned("anvil", &chain).await;
+        process.terminate().await;
+        let first = chain.evm.head().await.unwrap().block.number.0 + 1;
+        let paid = history(&chain, &shops).await;
+        World { rig, chain, shops, paid, first }
+    }
+
+    /// Waits until it works, then for a moment: any will do, of a step that takes some milliseconds.
+    async fn some_way_on(&self, blow: usize) {
+        let cursor = self.scanned().await;
+        until(&format!("it catches up after {blow} blows"), async || (self.scanned().await > cursor).then_some(()))
+            .await;
+        tokio::time::sleep(Duration::from_millis(rand::random_range(0..150))).await;
+    }
+
+    async fn scanned(&self) -> i64 {
+        self.rig.number("SELECT coalesce(max(scanned_number), 0) FROM networks").await
+    }
+
+    async fn behind(&self) -> i64 {
+        i64::try_from(self.chain.evm.head().await.unwrap().block.number.0).unwrap() - self.scanned().await
+    }
+
+    async fn each_transfer_is_there_once(&self, process: &Process) {
+        let World { rig, chain, shops, paid, first } = self;
+        rig.scanned("anvil", chain).await;
+        for number in 0..SESSIONS {
+            let id = format!("dep_{number}");
+            let shown = rig.becomes(&id, "CONFIRMED").await;
+            assert_eq!(shown.confirmed, (number + 1).to_string());
+            assert_eq!(rig.events(&id).await, ["created", "pending", "confirmed"], "{id}");
+        }
+        until("all is confirmed", async || {
+            (rig.number("SELECT count(*) FROM transfers WHERE state <> 'CONFIRMED'").await == 0).then_some(())
+        })
+        .await;
+        assert_eq!(stored(rig).await, on_chain(chain, *first, shops).await);
+        for (shop, sum) in paid {
+            assert_eq!(chain.evm.balance(chain.usdc.address, *shop).await.unwrap(), units(*sum));
+        }
+        process.is_ready().await;
+        rig.books_are_right().await;
+    }
 }
 
 /// Pays each shop five times, one of several in each block, and says what each got.
@@ -81,24 +137,6 @@ async fn history(chain: &Chain, shops: &[Address]) -> BTreeMap<Address, u64> {
     }
     chain.evm.mine(3).await.unwrap();
     sums
-}
-
-async fn scanned(rig: &Rig) -> i64 {
-    rig.number("SELECT coalesce(max(scanned_number), 0) FROM networks").await
-}
-
-async fn behind(rig: &Rig, chain: &Chain) -> i64 {
-    i64::try_from(chain.evm.head().await.unwrap().block.number.0).unwrap() - scanned(rig).await
-}
-
-/// Scanned to the head, and each transfer confirmed.
-async fn finished(rig: &Rig, chain: &Chain, process: &Process) {
-    process.is_ready().await;
-    rig.scanned("anvil", chain).await;
-    until("all is confirmed", async || {
-        (rig.number("SELECT count(*) FROM transfers WHERE state = 'SEEN'").await == 0).then_some(())
-    })
-    .await;
 }
 
 /// (transaction, log index, recipient, base units) of every transfer, sorted.

@@ -116,3 +116,34 @@ async fn a_schema_that_is_behind_and_a_port_that_is_taken() {
     assert!(output.stderr.contains("run `deposit-watcher migrate`"), "{}", output.stderr);
     assert_eq!(rig.command(&["migrate", "--status"]).await.code, 3);
 }
+
+#[tokio::test]
+async fn ended_while_it_waits_for_the_database() {
+    let rig = without_database();
+    let mut process = rig.run().await;
+    process.signal("TERM");
+    // 143 where the signal came before anybody listened for it.
+    let code = process.exit(Duration::from_secs(10)).await;
+    assert!(code == 0 || code == 143, "{code}: {}", process.stderr());
+}
+
+#[tokio::test]
+async fn faults_of_secret_values_do_not_tell_them() {
+    let rig = without_database();
+    let good = fs::read_to_string(rig.config()).unwrap();
+    for (from, to) in [
+        ("url = \"postgres://", "url = \"postgres//"),
+        ("url = \"postgres://", "url = \"mysql://"),
+        ("@127.0.0.1:1/", "@127.0.0.1:99999/"),
+        ("url = \"http://canary", "url = \"htp://canary"),
+        ("url = \"http://canary", "url = [\"http://canary"),
+        ("url = \"http://canary", "urls = \"http://canary"),
+        ("@127.0.0.1:1/?", "@[127.0.0.1:1/?"),
+    ] {
+        assert!(good.contains(from), "{from} is not in {good}");
+        fs::write(rig.config(), good.replacen(from, to, 1)).unwrap();
+        // Whatever is said, no secret is: the rig looks.
+        let output = rig.command_logging("trace", &["check"]).await;
+        assert_eq!(output.code, 78, "{to}: {}", output.stderr);
+    }
+}

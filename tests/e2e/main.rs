@@ -17,5 +17,6 @@ mod outage;
 mod pair;
 mod reorganisations;
 mod restart;
+mod secrets;
 mod socket;
 mod story;

@@ -27,7 +27,12 @@ pub(crate) struct Chain {
 impl Chain {
     /// Starts it, creates the token and gives each payer some.
     pub(crate) async fn start() -> Chain {
-        let anvil = support::anvil(&[]);
+        Chain::start_with(&[]).await
+    }
+
+    /// The same with arguments of anvil's.
+    pub(crate) async fn start_with(args: &[&str]) -> Chain {
+        let anvil = support::anvil(args);
         let evm = Evm::new(anvil.url()).unwrap();
         let payers = evm.accounts().await.unwrap();
         let address = evm.deploy(payers[0], Contract::Many).await.unwrap();

@@ -83,6 +83,12 @@ impl Rig {
         Rig::on(database.pool().await, &database.url(), sections)
     }
 
+    /// The same on an empty database.
+    pub(crate) async fn empty(sections: &[Section]) -> Rig {
+        let database = Database::empty().await;
+        Rig::on(database.pool().await, &database.url(), sections)
+    }
+
     /// The same on another database.
     pub(crate) fn on(pool: PgPool, url: &str, sections: &[Section]) -> Rig {
         // The cluster trusts everybody: it asks for no password and does not mind one.
@@ -104,13 +110,23 @@ impl Rig {
 
     /// Starts `run`.
     pub(crate) async fn run(&self) -> Process {
-        Process::start(self.folder.path(), &["run", "--config", self.config().to_str().unwrap()]).await
+        self.run_logging("info").await
+    }
+
+    /// The same with another `RUST_LOG`.
+    pub(crate) async fn run_logging(&self, log: &str) -> Process {
+        Process::start(self.folder.path(), &["run", "--config", self.config().to_str().unwrap()], log).await
     }
 
     /// Runs a command that ends by itself.
     pub(crate) async fn command(&self, words: &[&str]) -> Output {
+        self.command_logging("info", words).await
+    }
+
+    /// The same with another `RUST_LOG`.
+    pub(crate) async fn command_logging(&self, log: &str, words: &[&str]) -> Output {
         let config = self.config();
-        process::finish(&[words, &["--config", config.to_str().unwrap()]].concat()).await
+        process::finish(&[words, &["--config", config.to_str().unwrap()]].concat(), log).await
     }
 
     /// `status --output json`: its line of a network.

@@ -17,7 +17,6 @@ use super::{Metrics, PATIENCE, discreet, get, until, within};
 const BINARY: &str = env!("CARGO_BIN_EXE_deposit-watcher");
 /// $1 is the folder, the rest the command. Its exit code becomes the shell's.
 const KEEPER: &str = r#"
-trap '' HUP INT TERM
 folder=$1
 shift
 exec 3<&0
@@ -42,9 +41,9 @@ pub(crate) struct Output {
 }
 
 /// Runs the binary to its end.
-pub(super) async fn finish(words: &[&str]) -> Output {
+pub(super) async fn finish(words: &[&str], log: &str) -> Output {
     let mut command = tokio::process::Command::new(BINARY);
-    command.args(words).env_clear().stdin(Stdio::null()).kill_on_drop(true);
+    command.args(words).env_clear().env("RUST_LOG", log).stdin(Stdio::null()).kill_on_drop(true);
     let output = timeout(PATIENCE, command.output()).await.expect("the command ends").unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     let (stdout, stderr) = (text(output.stdout), text(output.stderr));
@@ -61,14 +60,14 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts it; its output goes to files in a folder of its own below `parent`.
-    pub(crate) async fn start(parent: &Path, words: &[&str]) -> Process {
+    /// Starts it, logging at this level; its output goes to files in a folder of its own below `parent`.
+    pub(crate) async fn start(parent: &Path, words: &[&str], log: &str) -> Process {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let folder = parent.join(format!("process-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
         fs::create_dir(&folder).unwrap();
         let mut command = Command::new("/bin/sh");
         command.args(["-c", KEEPER, "keeper"]).arg(&folder).arg(BINARY).args(words);
-        command.env_clear().stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.env_clear().env("RUST_LOG", log).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let shell = command.process_group(0).spawn().unwrap();
         let pid = until("the process is started", async || fs::read_to_string(folder.join("pid")).ok()).await;
         Process { shell, folder, pid: pid.trim().to_owned() }
