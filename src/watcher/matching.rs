@@ -5,7 +5,7 @@
 //! derived anew each time, so a transfer that came, left or returned leaves no mark that the final chain does not
 //! explain (I4). SPEC §4 has the rules; the numbers below are its.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::TimeDelta;
 
@@ -138,10 +138,13 @@ pub struct Verdict {
 pub fn derive(group: &Group<'_>, rules: &Rules) -> Vec<Verdict> {
     let mut run = Run::new(group, rules);
     for (index, entry) in group.transfers.iter().enumerate() {
-        if entry.standing == Standing::Open {
-            run.place(index, entry);
+        match &entry.standing {
+            Standing::Open => run.place(index, entry),
+            Standing::Pays(session) => run.stand(session, entry),
+            Standing::Settled => {}
         }
     }
+    run.close_held();
     run.verdicts.into_iter().flatten().collect()
 }
 
@@ -175,20 +178,47 @@ impl From<Closed> for Unmatched {
     }
 }
 
-/// What a session has received so far in this run.
+/// What a session receives in this run.
 #[derive(Debug, Clone, Copy, Default)]
 struct Tally {
+    /// Up to the transfer at hand, in chain order.
     received: Units,
+    /// From transfers that stand, further on in the chain: no rule may take their place.
+    coming: Units,
+    /// The part of `received` that is confirmed.
+    sure: Units,
+    /// It had received less than its amount.
     part_paid: bool,
+}
+
+impl Tally {
+    /// As if the chain ended here: what tells a tie, so that what was confirmed since does not untie it.
+    fn so_far(self) -> Units {
+        self.received
+    }
+
+    /// With what stands further on: what may still be taken.
+    fn in_all(self) -> Units {
+        self.received.saturating_add(self.coming)
+    }
+
+    /// True while a transfer that the second look may yet refute counts for it.
+    fn unsure(self) -> bool {
+        self.sure != self.received
+    }
 }
 
 struct Run<'a> {
     group: &'a Group<'a>,
     rules: &'a Rules,
+    /// Where each session stands in the group.
+    places: HashMap<&'a SessionId, usize>,
     tallies: Vec<Tally>,
     verdicts: Vec<Option<Verdict>>,
     /// Transfers held because sessions tie for them, in chain order.
     held: Vec<usize>,
+    /// Who sent held transfers of an amount: too few senders, and no tie is looked for.
+    senders: BTreeMap<Units, BTreeSet<Address>>,
 }
 
 impl<'a> Run<'a> {
@@ -196,37 +226,50 @@ impl<'a> Run<'a> {
         let mut run = Run {
             group,
             rules,
+            places: group.sessions.iter().enumerate().map(|(session, s)| (&s.id, session)).collect(),
             tallies: vec![Tally::default(); group.sessions.len()],
             verdicts: vec![None; group.transfers.len()],
             held: Vec::new(),
+            senders: BTreeMap::new(),
         };
-        // What stands comes first: no rule may take from it.
         for entry in &group.transfers {
             if let Standing::Pays(id) = &entry.standing
-                && let Some(session) = group.sessions.iter().position(|session| session.id == *id)
+                && let Some(tally) = run.places.get(id).and_then(|&session| run.tallies.get_mut(session))
             {
-                run.receive(session, entry.units);
+                tally.coming = tally.coming.saturating_add(entry.units);
             }
         }
         run
+    }
+
+    /// What stands counts where it stands in the chain.
+    fn stand(&mut self, id: &SessionId, entry: &Entry) {
+        let Some(&session) = self.places.get(id) else { return };
+        if let Some(tally) = self.tallies.get_mut(session) {
+            tally.coming = tally.coming.saturating_sub(entry.units);
+        }
+        self.receive(session, entry.units, true);
     }
 
     fn place(&mut self, index: usize, entry: &Entry) {
         if let Some(reason) = self.never(entry) {
             return self.leave(index, entry, reason);
         }
-        let open: Vec<usize> = self.sessions().filter(|&session| self.closed(session, entry).is_none()).collect();
-        if let Some(&returned) = open.iter().find(|&&session| Some(self.id(session)) == entry.had.as_ref()) {
-            return self.pay(index, entry, returned);
-        }
-        match self.equal(&open, entry.units).as_slice() {
-            [] => {}
-            [one] => return self.pay(index, entry, *one),
-            tied => return self.tie(index, entry, tied),
-        }
-        match self.part(&open, entry) {
-            Ok(session) => self.pay(index, entry, session),
-            Err(reason) => self.leave(index, entry, reason),
+        let equal = self.equal(entry);
+        let open = |&session: &usize| self.closed(session, entry).is_none();
+        let returned = entry.had.as_ref().and_then(|had| self.places.get(had)).copied().filter(open);
+        match (returned, equal.as_slice()) {
+            // What it had may have come from a tie whose other transfer did not return: then it is a tie again.
+            (Some(session), tied) if !(self.holds() && tied.len() > 1 && tied.contains(&session)) => {
+                self.pay(index, entry, session);
+            }
+            (_, [one]) if open(one) => self.pay(index, entry, *one),
+            (_, [oldest, _, ..]) if !self.holds() => self.pay_by_age(index, entry, *oldest),
+            (_, tied @ [_, ..]) => self.hold(index, entry, tied),
+            (_, []) => match self.part(&self.sessions().filter(open).collect::<Vec<_>>(), entry) {
+                Ok(session) => self.pay(index, entry, session),
+                Err(reason) => self.leave(index, entry, reason),
+            },
         }
     }
 
@@ -249,98 +292,123 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Rule 2: sessions whose whole amount it is and that received nothing, else those whose remainder it is.
-    /// Oldest first.
-    fn equal(&self, open: &[usize], units: Units) -> Vec<usize> {
+    /// Rule 2: the sessions that the amount fits, oldest first. A tie is told as if the chain ended here, and so is the
+    /// last of them, whose money stands further on: what was confirmed since leaves in doubt what was in doubt.
+    fn equal(&self, entry: &Entry) -> Vec<usize> {
+        let so_far = self.due_exactly(entry, Tally::so_far);
+        let filled = |&session: &usize| self.closed(session, entry).is_some();
+        if self.holds() && (so_far.len() > 1 || so_far.iter().any(filled)) {
+            return so_far;
+        }
+        self.due_exactly(entry, Tally::in_all)
+    }
+
+    /// Sessions whose whole amount it is and that received nothing, else those whose remainder it is. Oldest first.
+    fn due_exactly(&self, entry: &Entry, paid: fn(Tally) -> Units) -> Vec<usize> {
         let due = |unpaid: bool| {
-            let mut sessions: Vec<usize> = open
-                .iter()
-                .copied()
-                .filter(|&session| self.tally(session).received.is_zero() == unpaid && self.due(session) == units)
-                .collect();
-            sessions.sort_by_key(|&session| self.session(session).map(|s| (s.accepted_at, s.id.clone())));
-            sessions
+            let fits = |&(session, s): &(usize, &Session)| {
+                let paid = paid(self.tally(session));
+                paid.is_zero() == unpaid
+                    && paid < self.least(s)
+                    && s.amount.saturating_sub(paid) == entry.units
+                    && self.untimely(session, entry).is_none()
+            };
+            let mut sessions: Vec<_> = self.group.sessions.iter().enumerate().filter(fits).collect();
+            sessions.sort_by_key(|(_, s)| (s.accepted_at, &s.id));
+            sessions.into_iter().map(|(session, _)| session).collect::<Vec<_>>()
         };
         let whole = due(true);
         if whole.is_empty() { due(false) } else { whole }
     }
 
-    /// A tie: held until as many equal transfers from different senders have come as sessions tie, then oldest to
-    /// oldest. One that was confirmed while it waited is released only when all of them are looked at twice.
-    fn tie(&mut self, index: usize, entry: &Entry, tied: &[usize]) {
-        if self.rules.ambiguous == Ambiguous::Oldest
-            && let Some(&oldest) = tied.first()
-        {
-            self.pay(index, entry, oldest);
-            if let Some(Some(verdict)) = self.verdicts.get_mut(index) {
-                verdict.by_age = true;
-            }
-            return;
-        }
-        self.leave(index, entry, Unmatched::Ambiguous);
-        self.held.push(index);
-        let mut senders = BTreeSet::new();
-        let equals: Vec<usize> = self
-            .held
-            .iter()
-            .copied()
-            .filter(|&held| {
-                self.ties_for(held, tied) && self.group.transfers.get(held).is_some_and(|e| senders.insert(e.from))
-            })
-            .take(tied.len())
-            .collect();
-        let entries: Vec<&Entry> = equals.iter().filter_map(|&held| self.group.transfers.get(held)).collect();
-        let verified = entries.iter().all(|e| e.verified);
-        if entries.len() < tied.len() || (!verified && entries.iter().any(|e| e.confirmed)) {
-            return;
-        }
-        for (&held, (&session, entry)) in equals.iter().zip(tied.iter().zip(entries)) {
-            self.receive(session, entry.units);
-            self.assign(held, entry, session, verified);
-        }
-        self.held.retain(|held| !equals.contains(held));
+    fn holds(&self) -> bool {
+        self.rules.ambiguous == Ambiguous::Hold
     }
 
-    /// True when exactly these sessions tie for a held transfer, as things stand now.
-    fn ties_for(&self, held: usize, tied: &[usize]) -> bool {
-        self.group.transfers.get(held).is_some_and(|entry| {
+    fn pay_by_age(&mut self, index: usize, entry: &Entry, oldest: usize) {
+        self.pay(index, entry, oldest);
+        if let Some(Some(verdict)) = self.verdicts.get_mut(index) {
+            verdict.by_age = matches!(verdict.assignment, Assignment::Session(_));
+        }
+    }
+
+    /// A tie: held until as many equal transfers from different senders have come as sessions tie, then oldest to
+    /// oldest. One that was confirmed while it waited is released only when all of them are looked at twice.
+    fn hold(&mut self, index: usize, entry: &Entry, tied: &[usize]) {
+        self.leave(index, entry, Unmatched::Ambiguous);
+        self.held.push(index);
+        let senders = self.senders.entry(entry.units).or_default();
+        senders.insert(entry.from);
+        if senders.len() < tied.len() || tied.iter().any(|&session| !self.tally(session).coming.is_zero()) {
+            return;
+        }
+        let equals = self.equals(entry.units, tied);
+        let confirmed = self.certain(entry) && equals.iter().all(|(_, e)| e.verified);
+        if equals.len() < tied.len() || (!confirmed && equals.iter().any(|(_, e)| e.confirmed)) {
+            return;
+        }
+        for (&(held, entry), &session) in equals.iter().zip(tied) {
+            self.assign(held, entry, session, confirmed);
+        }
+        self.held.retain(|held| !equals.iter().any(|(released, _)| released == held));
+    }
+
+    /// The first held transfers, one a sender, for which exactly these sessions tie as things stand now.
+    fn equals(&self, units: Units, tied: &[usize]) -> Vec<(usize, &'a Entry)> {
+        let mut senders = BTreeSet::new();
+        let held = self.held.iter().filter_map(|&held| Some((held, self.group.transfers.get(held)?)));
+        held.filter(|(_, e)| e.units == units && self.equal(e) == tied && senders.insert(e.from))
+            .take(tied.len())
+            .collect()
+    }
+
+    /// What is still held when all who tied for it are certainly paid comes too late, rather than being in doubt.
+    fn close_held(&mut self) {
+        for index in std::mem::take(&mut self.held) {
+            let Some(entry) = self.group.transfers.get(index) else { continue };
             let open: Vec<usize> = self.sessions().filter(|&session| self.closed(session, entry).is_none()).collect();
-            self.equal(&open, entry.units) == tied
-        })
+            let meant = |&session: &usize| self.session(session).is_some_and(|s| s.amount == entry.units);
+            if self.certain(entry) && !open.iter().any(meant) && self.equal(entry).is_empty() {
+                let reason = self.reason(&open, entry, Unmatched::AmountMismatch);
+                self.leave(index, entry, reason);
+            }
+        }
     }
 
     /// Rule 3: on an exclusive address a part payment, an overpayment, or paid in full within the tolerance.
     fn part(&self, open: &[usize], entry: &Entry) -> Result<usize, Unmatched> {
-        let [only] = open else { return Err(self.reason(open, entry)) };
+        let mismatch = || self.reason(open, entry, Unmatched::AmountMismatch);
+        let [only] = open else { return Err(mismatch()) };
         let (Some(session), true) = (self.session(*only), self.is_exclusive(*only, entry)) else {
-            return Err(self.reason(open, entry));
+            return Err(mismatch());
         };
-        let due = self.due(*only);
+        let due = session.amount.saturating_sub(self.tally(*only).in_all());
         let tolerated = due.saturating_sub(self.group.token.tolerance_for(session.amount));
         if tolerated <= entry.units && entry.units <= due {
             return Ok(*only);
         }
         if self.rules.partial_payments == PartialPayments::Never {
-            return Err(self.reason(open, entry));
+            return Err(mismatch());
         }
         let least = self.group.token.min_partial.of(session.amount);
-        if entry.units < least { Err(Unmatched::Dust) } else { Ok(*only) }
+        if entry.units < least { Err(self.reason(open, entry, Unmatched::Dust)) } else { Ok(*only) }
     }
 
-    /// True when no other session names the address near this transfer's time.
+    /// True when no other session names the address near this transfer's time: one that is open then, or was until
+    /// less than `reuse_after` before, as an amount is taken that long.
     fn is_exclusive(&self, session: usize, entry: &Entry) -> bool {
         let earliest = entry.paid_at.checked_sub_signed(self.rules.reuse_after);
-        let latest = entry.paid_at.checked_add_signed(self.rules.clock_skew);
+        let latest = self.later(entry.paid_at, self.rules.clock_skew);
         !self.group.neighbours.iter().any(|other| {
-            let begun = latest.is_none_or(|latest| other.begins_at <= latest);
-            let recent = earliest.is_none_or(|earliest| other.begins_at >= earliest);
-            let open = self.later(other.expires_at, self.rules.expiry_grace) >= entry.paid_at;
-            Some(&other.id) != self.session(session).map(|s| &s.id) && begun && (recent || open)
+            let until = other.begins_at.max(self.later(other.expires_at, self.rules.expiry_grace));
+            let recent = earliest.is_none_or(|earliest| until >= earliest);
+            other.id != *self.id(session) && other.begins_at <= latest && recent
         })
     }
 
-    /// Rule 4: why nobody takes it. A session of just this amount explains it better than others.
-    fn reason(&self, open: &[usize], entry: &Entry) -> Unmatched {
+    /// Rule 4: why nobody takes it. A session of just this amount explains it better than others; what is said of a
+    /// session that would take money comes last.
+    fn reason(&self, open: &[usize], entry: &Entry, otherwise: Unmatched) -> Unmatched {
         let why = |sessions: &mut dyn Iterator<Item = usize>| {
             sessions.filter_map(|session| self.closed(session, entry)).min()
         };
@@ -348,33 +416,32 @@ impl<'a> Run<'a> {
         if let Some(closed) = why(&mut self.sessions().filter(meant)) {
             return closed.into();
         }
-        if open.is_empty() {
-            why(&mut self.sessions()).map_or(Unmatched::Late, Unmatched::from)
-        } else {
-            Unmatched::AmountMismatch
-        }
+        if open.is_empty() { why(&mut self.sessions()).map_or(Unmatched::Late, Unmatched::from) } else { otherwise }
     }
 
     /// Why a session takes no such transfer, if it does not.
     fn closed(&self, session: usize, entry: &Entry) -> Option<Closed> {
+        let paid = self.session(session).is_some_and(|s| self.tally(session).in_all() >= self.least(s));
+        self.untimely(session, entry).or(paid.then_some(Closed::Paid))
+    }
+
+    /// Why it is not in time for a session, if it is not.
+    fn untimely(&self, session: usize, entry: &Entry) -> Option<Closed> {
         let s = self.session(session)?;
-        let tally = self.tally(session);
-        let begins = s.begins_at.checked_sub_signed(self.rules.clock_skew).unwrap_or(s.begins_at);
+        let begins = s.begins_at.checked_sub_signed(self.rules.clock_skew).unwrap_or(Time::MIN_UTC);
         if entry.paid_at < begins || entry.seen_at < s.accepted_at {
             return Some(Closed::Early);
         }
         if s.cancelled_at.is_some_and(|cancelled| cancelled < entry.paid_at) {
             return Some(Closed::Cancelled);
         }
-        let expires = if tally.part_paid { self.later(s.expires_at, self.rules.topup_time) } else { s.expires_at };
-        if self.later(expires, self.rules.expiry_grace) < entry.paid_at {
-            return Some(Closed::Late);
-        }
-        (tally.received >= self.least(s)).then_some(Closed::Paid)
+        let part_paid = self.tally(session).part_paid;
+        let expires = if part_paid { self.later(s.expires_at, self.rules.topup_time) } else { s.expires_at };
+        (self.later(expires, self.rules.expiry_grace) < entry.paid_at).then_some(Closed::Late)
     }
 
     fn later(&self, time: Time, by: TimeDelta) -> Time {
-        time.checked_add_signed(by).unwrap_or(time)
+        time.checked_add_signed(by).unwrap_or(Time::MAX_UTC)
     }
 
     /// From here on a session has its amount and takes no more.
@@ -382,34 +449,43 @@ impl<'a> Run<'a> {
         session.amount.saturating_sub(self.group.token.tolerance_for(session.amount))
     }
 
-    fn due(&self, session: usize) -> Units {
-        self.session(session).map_or(Units::ZERO, |s| s.amount.saturating_sub(self.tally(session).received))
+    /// True when nothing that the second look may yet refute tells whose the transfer is.
+    fn certain(&self, entry: &Entry) -> bool {
+        !self.sessions().any(|session| self.tally(session).unsure() && self.untimely(session, entry).is_none())
     }
 
+    /// Gives it to a session, unless it is confirmed and what tells its owner is not.
     fn pay(&mut self, index: usize, entry: &Entry, session: usize) {
-        self.receive(session, entry.units);
-        self.assign(index, entry, session, entry.verified);
-    }
-
-    fn receive(&mut self, session: usize, units: Units) {
-        let least = self.session(session).map(|s| self.least(s));
-        if let (Some(tally), Some(least)) = (self.tallies.get_mut(session), least) {
-            tally.received = tally.received.saturating_add(units);
-            tally.part_paid |= tally.received < least;
+        let confirmed = entry.verified && self.certain(entry);
+        if entry.confirmed && !confirmed {
+            return self.leave(index, entry, Unmatched::Ambiguous);
         }
+        self.assign(index, entry, session, confirmed);
     }
 
     fn assign(&mut self, index: usize, entry: &Entry, session: usize, confirmed: bool) {
+        self.receive(session, entry.units, confirmed);
         if let (Some(slot), Some(session)) = (self.verdicts.get_mut(index), self.group.sessions.get(session)) {
             let assignment = Assignment::Session(session.id.clone());
             *slot = Some(Verdict { id: entry.id, assignment, confirmed, by_age: false });
         }
     }
 
+    fn receive(&mut self, session: usize, units: Units, confirmed: bool) {
+        let least = self.session(session).map(|s| self.least(s));
+        if let (Some(tally), Some(least)) = (self.tallies.get_mut(session), least) {
+            tally.received = tally.received.saturating_add(units);
+            tally.part_paid |= tally.received < least;
+            if confirmed {
+                tally.sure = tally.sure.saturating_add(units);
+            }
+        }
+    }
+
     fn leave(&mut self, index: usize, entry: &Entry, reason: Unmatched) {
+        let confirmed = entry.confirmed || (entry.verified && self.certain(entry));
         if let Some(slot) = self.verdicts.get_mut(index) {
-            let assignment = Assignment::None(reason);
-            *slot = Some(Verdict { id: entry.id, assignment, confirmed: entry.verified, by_age: false });
+            *slot = Some(Verdict { id: entry.id, assignment: Assignment::None(reason), confirmed, by_age: false });
         }
     }
 
