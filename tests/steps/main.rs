@@ -8,3 +8,4 @@ mod support;
 
 mod content;
 mod house;
+mod rows;
