@@ -28,3 +28,46 @@ async fn a_time_beyond_the_calendar_is_refused_where_it_is_written() {
         assert!(house.attempt(update).await.unwrap_err().contains("deposit_sessions_guard"), "{column}");
     }
 }
+
+/// A symbol was written anew in the configuration: its sessions are unusable now, and their books still right.
+#[tokio::test]
+async fn a_session_that_became_unusable_gives_its_money_back() {
+    let mut house = House::new(1).await;
+    house.settle().await;
+    house.open("a", 100).await;
+    house.world.mine(vec![house.pay(tokens(100))]);
+    house.settle().await;
+    assert_eq!(house.status("a").await, "PENDING");
+    house.network.tokens[0].symbol = "USDX".to_owned();
+    house.restart().await;
+    house.world.mine_empty(3);
+    house.settle().await;
+    assert_eq!(house.status("a").await, "PENDING");
+    assert_eq!(house.text("SELECT received_amount::text FROM deposit_sessions").await.as_deref(), Some("0"));
+    assert_eq!(house.text("SELECT reason FROM transfers").await.as_deref(), Some("invalid_session"));
+    assert_eq!(house.books().await, Vec::<String>::new());
+}
+
+/// A token was taken from the configuration, then the chain takes its transfer.
+#[tokio::test]
+async fn a_reorganisation_takes_transfers_of_tokens_that_are_no_longer_configured() {
+    let mut house = House::new(1).await;
+    house.settle().await;
+    house.open("a", 100).await;
+    house.open("b", 70).await;
+    house.world.mine(vec![house.pay(tokens(70))]);
+    house.world.mine_empty(3);
+    house.settle().await;
+    assert_eq!(house.status("b").await, "CONFIRMED");
+    house.world.mine(vec![house.pay(tokens(100))]);
+    house.settle().await;
+    assert_eq!(house.status("a").await, "PENDING");
+    house.network.tokens.clear();
+    house.restart().await;
+    house.settle().await;
+    house.world.reorg(2, vec![vec![], vec![], vec![]]);
+    house.settle().await;
+    let sums = "SELECT string_agg(payment_status || ' ' || received_amount, ', ' ORDER BY id) FROM deposit_sessions";
+    assert_eq!(house.text(sums).await.as_deref(), Some("PENDING 0, CONFIRMED 70"));
+    assert_eq!(house.books().await, Vec::<String>::new());
+}
