@@ -56,7 +56,8 @@ async fn watched<'c>(by: impl sqlx::PgExecutor<'c>, addresses: &[Address], since
     let texts: Vec<String> = addresses.iter().copied().map(codec::address_text).collect();
     let rows = sqlx::query!(
         r#"SELECT a.address AS "address!" FROM unnest($1::text[]) AS a (address)
-            WHERE EXISTS (SELECT FROM deposit_sessions s WHERE s.to_address = a.address AND s.accepted_at >= $2)"#,
+            WHERE EXISTS (SELECT FROM deposit_sessions s WHERE s.to_address = a.address
+                           AND (s.accepted_at >= $2 OR s.closed_at IS NULL OR s.expires_at >= $2))"#,
         &texts,
         since,
     )
@@ -103,7 +104,7 @@ impl Store {
             .collect()
     }
 
-    /// Which of these addresses a session has named since `since`, on any network.
+    /// Which of these addresses a session has named since `since`, or still waits for money at, on any network.
     pub async fn watched(&self, addresses: &[Address], since: Time) -> Result<Vec<Address>, Error> {
         watched(&self.pool, addresses, since).await
     }

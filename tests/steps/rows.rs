@@ -71,3 +71,16 @@ async fn a_reorganisation_takes_transfers_of_tokens_that_are_no_longer_configure
     assert_eq!(house.text(sums).await.as_deref(), Some("PENDING 0, CONFIRMED 70"));
     assert_eq!(house.books().await, Vec::<String>::new());
 }
+
+/// A session that lives longer than `late_window` is watched as long as it lives.
+#[tokio::test]
+async fn an_old_session_that_is_open_still_takes_money() {
+    let mut house = House::new(1).await;
+    house.settle().await;
+    house.open("a", 100).await;
+    house.run("UPDATE deposit_sessions SET expires_at = now() + interval '1 year'").await;
+    house.run("ALTER TABLE deposit_sessions DISABLE TRIGGER USER; UPDATE deposit_sessions SET accepted_at = now() - interval '40 days', created_at = now() - interval '40 days'; ALTER TABLE deposit_sessions ENABLE TRIGGER USER").await;
+    house.world.mine(vec![house.pay(tokens(100))]);
+    house.settle().await;
+    assert_eq!(house.status("a").await, "PENDING");
+}
