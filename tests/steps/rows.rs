@@ -84,3 +84,19 @@ async fn an_old_session_that_is_open_still_takes_money() {
     house.settle().await;
     assert_eq!(house.status("a").await, "PENDING");
 }
+
+/// Somebody else's open transaction on an amount holds up nobody.
+#[tokio::test]
+async fn a_claim_in_an_open_transaction_does_not_hold_up_the_network() {
+    let mut house = House::new(1).await;
+    house.settle().await;
+    house.open("a", 100).await;
+    let mut other = house.sql.begin().await.unwrap();
+    let insert = "INSERT INTO amount_claims (network, token_address, to_address, amount) VALUES ('net', $1, $2, 60)";
+    let (token, to) = (format!("{TOKEN:#x}"), format!("{:#x}", account(1)));
+    sqlx::query(insert).bind(token).bind(to).execute(&mut *other).await.unwrap();
+    house.world.mine(vec![house.pay(tokens(40))]);
+    house.settle().await;
+    assert_eq!(house.status("a").await, "PENDING");
+    other.rollback().await.unwrap();
+}
