@@ -24,7 +24,6 @@ pub(crate) const SHOP: u64 = 1;
 
 /// A shop on a chain of its own, its sessions in a database of its own.
 pub(crate) struct House {
-    database: Database,
     pub(crate) sql: PgPool,
     pub(crate) store: Store,
     pub(crate) world: World,
@@ -65,7 +64,7 @@ impl House {
         let (mut network, mut sessions) = (network(&names), sessions());
         change(&mut network, &mut sessions);
         let (pool, watcher) = hire(&store, &network, &sessions, &nodes).await;
-        House { database, sql, store, world, nodes, network, sessions, pool, watcher }
+        House { sql, store, world, nodes, network, sessions, pool, watcher }
     }
 
     /// A new process with the configuration as it is now.
@@ -158,11 +157,6 @@ impl House {
     /// How far the second look has come.
     pub(crate) async fn confirmed(&self) -> BlockNumber {
         self.store.network(&self.network.slug).await.unwrap().unwrap().cursor.unwrap().confirmed
-    }
-
-    /// The database's address.
-    pub(crate) fn url(&self) -> String {
-        self.database.url()
     }
 }
 

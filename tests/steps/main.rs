@@ -9,3 +9,4 @@ mod support;
 mod content;
 mod house;
 mod rows;
+mod witnesses;
