@@ -6,6 +6,7 @@ mod scripted;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod chains;
 mod content;
 mod house;
 mod rows;

@@ -1,0 +1,43 @@
+//! Chains that turn round, and what may and may not halt a network.
+
+use deposit_watcher::domain::Finality;
+
+use crate::house::{House, tokens};
+
+/// The newest recorded block may lie below the safe one: that is no broken promise while the safe one stands.
+#[tokio::test]
+async fn a_reorganisation_above_the_safe_block_does_not_halt() {
+    let mut house = House::with(1, |network, _| {
+        network.finality = Finality::Safe;
+        network.reorg_window = 1_024;
+    })
+    .await;
+    house.settle().await;
+    house.open("a", 100).await;
+    house.world.mine(vec![house.pay(tokens(100))]);
+    house.world.mine_empty(9);
+    let safe = house.world.head().block.number.0 - 5;
+    house.world.set_tags(Some(safe), None);
+    house.settle().await;
+    assert_eq!(house.text("SELECT final_number::text FROM networks").await, Some(safe.to_string()));
+    house.world.reorg(3, vec![vec![], vec![], vec![], vec![]]);
+    house.steps(6).await;
+    assert_eq!(house.text("SELECT halted_reason FROM networks").await, None);
+    assert_eq!(house.scanned().await, house.world.head().block.number.0);
+}
+
+/// One that takes the safe block itself does.
+#[tokio::test]
+async fn a_reorganisation_of_the_safe_block_halts() {
+    let mut house = House::with(1, |network, _| network.finality = Finality::Safe).await;
+    house.settle().await;
+    house.open("a", 100).await;
+    house.world.mine(vec![house.pay(tokens(100))]);
+    house.world.mine_empty(9);
+    house.world.set_tags(Some(house.world.head().block.number.0 - 5), None);
+    house.settle().await;
+    house.world.reorg(6, vec![vec![]; 7]);
+    house.steps(6).await;
+    let reason = house.text("SELECT halted_reason FROM networks").await.unwrap();
+    assert!(reason.contains("finality violation"), "{reason}");
+}
