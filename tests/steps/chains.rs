@@ -41,3 +41,14 @@ async fn a_reorganisation_of_the_safe_block_halts() {
     let reason = house.text("SELECT halted_reason FROM networks").await.unwrap();
     assert!(reason.contains("finality violation"), "{reason}");
 }
+
+/// A key written anew for the same contract is told, not run into again and again.
+#[tokio::test]
+async fn a_token_under_another_key_halts_with_its_reason() {
+    let mut house = House::new(1).await;
+    house.settle().await;
+    house.network.tokens[0].key = deposit_watcher::domain::TokenKey::parse("usd_new").unwrap();
+    house.restart().await;
+    let step = house.step().await.unwrap();
+    assert!(step.halted.unwrap().contains("keep that key"));
+}
