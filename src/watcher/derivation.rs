@@ -41,7 +41,8 @@ pub(super) async fn derive(
     }
     let slug = &setting.network.slug;
     let oldest = unit.oldest_open_transfer(slug, &destinations).await?.unwrap_or(setting.now);
-    let horizon = oldest.checked_sub_signed(setting.rules.reuse_after).unwrap_or(oldest);
+    let reach = setting.rules.reuse_after.checked_add(&setting.rules.expiry_grace).unwrap_or(setting.rules.reuse_after);
+    let horizon = oldest.checked_sub_signed(reach).unwrap_or(oldest);
     let rows = unit.lock_sessions(slug, &destinations, horizon).await?;
     let around = unit.sessions_around(slug, &destinations, horizon).await?;
     let held = held(&destinations, &rows, &around);

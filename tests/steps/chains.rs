@@ -52,3 +52,25 @@ async fn a_token_under_another_key_halts_with_its_reason() {
     let step = house.step().await.unwrap();
     assert!(step.halted.unwrap().contains("keep that key"));
 }
+
+/// In time by the grace, though closed before the horizon of what shares the address.
+#[tokio::test]
+async fn what_came_within_the_grace_and_is_seen_late_brings_its_session_back() {
+    let mut house = House::with(2, |_, sessions| {
+        sessions.amount_reuse_after = std::time::Duration::ZERO;
+        sessions.expiry_grace = std::time::Duration::from_secs(60);
+    })
+    .await;
+    house.settle().await;
+    house.open("a", 100).await;
+    house.run("UPDATE deposit_sessions SET expires_at = now() + interval '10 seconds'").await;
+    let now = house.world.head().time.timestamp() as u64;
+    house.nodes[0].set(|is| is.empty_logs = true);
+    house.world.mine_at(now + 40, vec![house.pay(tokens(100))]);
+    house.world.mine_at(now + 400, vec![]);
+    house.step().await.unwrap();
+    assert_eq!(house.status("a").await, "EXPIRED");
+    house.world.mine_at(now + 402, vec![]);
+    house.settle().await;
+    assert_eq!(house.status("a").await, "CONFIRMED");
+}
