@@ -95,7 +95,7 @@ impl Store {
     ) -> Result<Option<Time>, Error> {
         let row = sqlx::query!(
             r#"SELECT min(greatest(created_at, accepted_at)) AS oldest FROM deposit_sessions
-                WHERE network = $1 AND ($3::timestamptz IS NULL OR accepted_at >= $3) AND (CASE WHEN $2::text IS NULL THEN closed_at IS NULL ELSE token_address = $2 END)"#,
+                WHERE network = $1 AND ($3::timestamptz IS NULL OR accepted_at >= $3 OR closed_at IS NULL) AND (CASE WHEN $2::text IS NULL THEN closed_at IS NULL ELSE token_address = $2 END)"#,
             slug.as_str(),
             token.map(codec::address_text),
             since,
