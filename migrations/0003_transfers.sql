@@ -105,7 +105,7 @@ CREATE TRIGGER transfers_book_update AFTER UPDATE OF state, session_id ON transf
     WHEN (OLD.state = 'CONFIRMED' OR NEW.state = 'CONFIRMED') EXECUTE FUNCTION transfers_book();
 
 -- What must never be, refused at commit: sums that are not those of the transfers, paid sessions without money.
-CREATE FUNCTION deposit_watcher_prove(session text) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+CREATE FUNCTION deposit_watcher_prove(session text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
     s deposit_sessions;
     received numeric;
