@@ -65,6 +65,12 @@ CREATE FUNCTION deposit_sessions_guard() RETURNS trigger LANGUAGE plpgsql SET se
 DECLARE
     allowed deposit_sessions;
 BEGIN
+    IF TG_OP <> 'DELETE' AND (TG_OP = 'INSERT' OR NOT deposit_watcher_is_writer())
+       AND (least(NEW.created_at, NEW.expires_at, NEW.cancelled_at) < '1970-01-01 00:00+00'
+            OR greatest(NEW.created_at, NEW.expires_at, NEW.cancelled_at) >= '10000-01-01 00:00+00') THEN
+        RAISE EXCEPTION 'times of a session lie between the years 1970 and 9999; for one that never expires write a far one of these'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'deposit_sessions_guard';
+    END IF;
     IF TG_OP = 'INSERT' THEN
         NEW.accepted_at := clock_timestamp();
         NEW.updated_at := NEW.accepted_at;

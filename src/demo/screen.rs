@@ -88,6 +88,9 @@ impl Screen {
                 lines.push(format!("   found    {}", found(row)));
             }
         }
+        if !self.live {
+            lines.insert(0, String::new());
+        }
         self.replace(&lines)?;
         self.drawn = 0;
         Ok(())

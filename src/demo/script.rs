@@ -55,6 +55,7 @@ impl<'a> Director<'a> {
     }
 
     async fn open(&mut self) -> anyhow::Result<()> {
+        self.tell(format!("{} sessions are opened, by six columns each", Role::ALL.len()));
         for role in Role::ALL {
             let Part { amount, coin, life, .. } = role.part();
             let (amount, currency) = (amount.to_owned(), coin.symbol().to_owned());
@@ -65,7 +66,6 @@ impl<'a> Director<'a> {
                 self.stage.store.set_life(&new.id, life).await?;
             }
         }
-        self.tell(format!("{} sessions are opened, by six columns each", Role::ALL.len()));
         self.until(|scene| Role::ALL.into_iter().all(|role| scene.is(role, Created))).await?;
         self.blocks(1).await?;
         self.stage.store.cancel_session(&Role::Cancelled.id()).await?;

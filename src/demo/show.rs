@@ -3,16 +3,20 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use alloy::primitives::U256;
+use anyhow::Context;
+use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
-use super::Tools;
-use super::cast::Role;
+use super::cast::{Coin, Role};
 use super::scene::Scene;
 use super::screen::Screen;
 use super::script::Director;
 use super::stage::Stage;
+use super::{Call, Tools};
+use crate::domain::{Address, Units};
 
 /// The story takes a fifth of it.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -21,6 +25,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// From block to block, for people and otherwise.
 const WATCHED_BEAT: Duration = Duration::from_millis(650);
 const BEAT: Duration = Duration::from_millis(250);
+/// Where a session of the reader's own is to be paid.
+const YOURS: Address = Address::repeat_byte(0x77);
 /// Findings shown at most.
 const FINDINGS: i64 = 20;
 
@@ -140,8 +146,24 @@ fn invite(stage: &Stage, screen: &mut Screen) -> anyhow::Result<()> {
         format!("  psql {}", stage.database_url()),
         format!("  curl {}", stage.metrics_url()),
         format!("  tail -f {}", stage.log().display()),
+        "or open a session yourself, and pay it".to_owned(),
+        format!(
+            "  {me} sessions create --network {} --token {} --amount 7 --to {YOURS} --config {config}",
+            stage.slug,
+            Coin::Dollar.key()
+        ),
+        format!("  {}", payment(stage)?),
     ];
     Ok(screen.say(&lines.join("\n"))?)
+}
+
+/// A command that sends 7 tokens to [`YOURS`].
+fn payment(stage: &Stage) -> anyhow::Result<String> {
+    let (payer, token) = (stage.payers.last().context("nobody can pay")?, stage.token(Coin::Dollar)?);
+    let data = Call::Transfer(YOURS, Units(U256::from(7_000_000))).encode();
+    let transaction = json!({ "from": payer, "to": token, "data": data });
+    let request = json!({ "jsonrpc": "2.0", "id": 1, "method": "eth_sendTransaction", "params": [transaction] });
+    Ok(format!("curl {} -H 'content-type: application/json' -d '{request}'", stage.chain_url()))
 }
 
 /// A block a second; ends only by an error.

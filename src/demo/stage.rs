@@ -47,7 +47,7 @@ pub(super) struct Stage {
     pub(super) slug: Slug,
     admin_port: u16,
     database_url: String,
-    _anvil: Anvil,
+    anvil: Anvil,
     _postgres: Postgres,
 }
 
@@ -63,18 +63,8 @@ impl Stage {
         let (admin_port, http_port) = (free_port()?, free_port()?);
         let config = config(&database_url, admin_port, http_port, &anvil, &tokens);
         let watcher = spawn_blocking(move || start(&config)).await??;
-        let stage = Stage {
-            watcher,
-            evm,
-            store,
-            tokens,
-            payers,
-            slug,
-            admin_port,
-            database_url,
-            _anvil: anvil,
-            _postgres: postgres,
-        };
+        let stage =
+            Stage { watcher, evm, store, tokens, payers, slug, admin_port, database_url, anvil, _postgres: postgres };
         stage.ready().await?;
         Ok(stage)
     }
@@ -98,6 +88,11 @@ impl Stage {
     /// The watcher's metrics.
     pub(super) fn metrics_url(&self) -> String {
         format!("http://127.0.0.1:{}/metrics", self.admin_port)
+    }
+
+    /// The chain's JSON-RPC.
+    pub(super) fn chain_url(&self) -> String {
+        self.anvil.url()
     }
 
     /// The watcher's database.

@@ -56,7 +56,8 @@ async fn watched<'c>(by: impl sqlx::PgExecutor<'c>, addresses: &[Address], since
     let texts: Vec<String> = addresses.iter().copied().map(codec::address_text).collect();
     let rows = sqlx::query!(
         r#"SELECT a.address AS "address!" FROM unnest($1::text[]) AS a (address)
-            WHERE EXISTS (SELECT FROM deposit_sessions s WHERE s.to_address = a.address AND s.accepted_at >= $2)"#,
+            WHERE EXISTS (SELECT FROM deposit_sessions s WHERE s.to_address = a.address
+                           AND (s.accepted_at >= $2 OR s.closed_at IS NULL OR s.expires_at >= $2))"#,
         &texts,
         since,
     )
@@ -103,7 +104,7 @@ impl Store {
             .collect()
     }
 
-    /// Which of these addresses a session has named since `since`, on any network.
+    /// Which of these addresses a session has named since `since`, or still waits for money at, on any network.
     pub async fn watched(&self, addresses: &[Address], since: Time) -> Result<Vec<Address>, Error> {
         watched(&self.pool, addresses, since).await
     }
@@ -144,7 +145,8 @@ impl Unit {
     /// Inserts transfers whose blocks are recorded; returns those that are new or live again (I3).
     ///
     /// One that was seen in a block that left the chain keeps when it was first stored, the session it had, what a person
-    /// decided of it, and, where that block left within `reorg_grace`, the time it was first mined.
+    /// decided of it, and, where that block left within `reorg_grace`, the time it was first mined. A row that lives
+    /// again holds what this answer says, not what an endpoint once invented at its place.
     pub async fn insert_transfers(
         &mut self,
         slug: &Slug,
@@ -177,9 +179,20 @@ impl Unit {
                       CASE WHEN w.settled IS NOT NULL THEN 'assigned' END
                  FROM incoming i LEFT JOIN twins w USING (block_hash, log_index)
                ON CONFLICT (network, block_hash, log_index) DO UPDATE
-                  SET state = 'SEEN', verified = false, confirmed_at = NULL, orphaned_at = NULL, reason = NULL,
-                      had_session = coalesce(t.session_id, t.had_session),
-                      session_id = CASE t.settled WHEN 'assigned' THEN t.session_id END
+                  SET (state, verified, confirmed_at, orphaned_at, reason, tx_hash, token_address, from_address, to_address, amount_units,
+                       amount, block_number, block_time, paid_at, seen_at, had_session, session_id, settled) =
+                      (SELECT 'SEEN', false, NULL::timestamptz, NULL::timestamptz, NULL, EXCLUDED.tx_hash, EXCLUDED.token_address,
+                              EXCLUDED.from_address, EXCLUDED.to_address, EXCLUDED.amount_units, EXCLUDED.amount,
+                              CASE WHEN same THEN t.block_number ELSE EXCLUDED.block_number END,
+                              CASE WHEN same THEN t.block_time ELSE EXCLUDED.block_time END,
+                              CASE WHEN same THEN t.paid_at ELSE EXCLUDED.paid_at END,
+                              CASE WHEN same THEN t.seen_at ELSE EXCLUDED.seen_at END,
+                              CASE WHEN same THEN coalesce(t.session_id, t.had_session) ELSE EXCLUDED.had_session END,
+                              CASE WHEN same AND t.settled = 'assigned' THEN t.session_id END,
+                              CASE WHEN same THEN t.settled END
+                         FROM (SELECT (t.tx_hash, t.token_address, t.from_address, t.to_address, t.amount_units)
+                                      IS NOT DISTINCT FROM (EXCLUDED.tx_hash, EXCLUDED.token_address, EXCLUDED.from_address,
+                                                            EXCLUDED.to_address, EXCLUDED.amount_units) AS same) AS content)
                 WHERE t.state = 'ORPHANED'
                RETURNING token_address, to_address"#,
             slug.as_str(),

@@ -43,7 +43,8 @@ pub(super) async fn derive(
     }
     let slug = &setting.network.slug;
     let oldest = unit.oldest_open_transfer(slug, &destinations).await?.unwrap_or(setting.now);
-    let horizon = oldest.checked_sub_signed(setting.rules.reuse_after).unwrap_or(oldest);
+    let reach = setting.rules.reuse_after.checked_add(&setting.rules.expiry_grace).unwrap_or(setting.rules.reuse_after);
+    let horizon = oldest.checked_sub_signed(reach).unwrap_or(oldest);
     let rows = unit.lock_sessions(slug, &destinations, horizon).await?;
     let around = unit.sessions_around(slug, &destinations, horizon).await?;
     let held = held(&destinations, &rows, &around);
@@ -55,13 +56,16 @@ pub(super) async fn derive(
     let ids: Vec<SessionId> = rows.iter().map(|row| row.id.clone()).collect();
     let transfers = unit.transfers_at(slug, &destinations, &ids).await?;
 
-    let mut known = Known::new(setting, &rows, &around, &transfers);
+    let former = unit.former_tokens(slug, &unconfigured(setting.network, &destinations)).await?;
+    let tokens: BTreeMap<Address, &Token> =
+        setting.network.tokens.iter().chain(&former).map(|token| (token.address, token)).collect();
+
+    let mut known = Known::new(setting, &tokens, &rows, &around, &transfers);
     let mut verdicts = Vec::new();
     let mut writes = Vec::new();
     let mut due = Vec::new();
     for fact in facts {
-        let token = setting.network.tokens.iter().find(|token| token.address == fact.destination.token);
-        let Some(token) = token else { continue };
+        let Some(token) = tokens.get(&fact.destination.token) else { continue };
         let place = known.place(token, fact);
         place.settle(setting, &mut verdicts, &mut writes, &mut due, effects);
     }
@@ -77,6 +81,12 @@ pub(super) async fn derive(
     Ok(())
 }
 
+/// Tokens that were followed once and are configured no more: a reorganisation still takes their transfers.
+fn unconfigured(network: &Network, destinations: &[Destination]) -> Vec<Address> {
+    let tokens: BTreeSet<Address> = destinations.iter().map(|destination| destination.token).collect();
+    tokens.into_iter().filter(|address| !network.tokens.iter().any(|token| token.address == *address)).collect()
+}
+
 /// Destinations with a session that exists and could not be locked.
 fn held(destinations: &[Destination], rows: &[SessionRow], around: &[GroupRow]) -> Vec<Destination> {
     let locked: BTreeSet<&SessionId> = rows.iter().map(|row| &row.id).collect();
@@ -89,7 +99,8 @@ fn held(destinations: &[Destination], rows: &[SessionRow], around: &[GroupRow]) 
 /// What was read, by where it belongs.
 struct Known<'a> {
     sessions: BTreeMap<Destination, Vec<(Session, &'a SessionRow)>>,
-    unusable: BTreeSet<Destination>,
+    /// Sessions that take no money with this configuration, and may have had some with an earlier one.
+    unusable: BTreeMap<Destination, Vec<(Session, &'a SessionRow)>>,
     neighbours: BTreeMap<Address, Vec<Neighbour>>,
     transfers: BTreeMap<Destination, Vec<&'a StoredTransfer>>,
     deep: Option<BlockNumber>,
@@ -98,13 +109,14 @@ struct Known<'a> {
 impl<'a> Known<'a> {
     fn new(
         setting: Setting<'_>,
+        tokens: &BTreeMap<Address, &Token>,
         rows: &'a [SessionRow],
         around: &[GroupRow],
         transfers: &'a [StoredTransfer],
     ) -> Known<'a> {
         let mut known = Known {
             sessions: BTreeMap::new(),
-            unusable: BTreeSet::new(),
+            unusable: BTreeMap::new(),
             neighbours: BTreeMap::new(),
             transfers: BTreeMap::new(),
             deep: setting.deep,
@@ -113,7 +125,9 @@ impl<'a> Known<'a> {
             match admission::admit(row, setting.network) {
                 Ok(session) => known.sessions.entry(row.destination).or_default().push((session, row)),
                 Err(_) => {
-                    known.unusable.insert(row.destination);
+                    let token = tokens.get(&row.destination.token);
+                    let retired = token.and_then(|token| admission::retired(row, token)).map(|session| (session, row));
+                    known.unusable.entry(row.destination).or_default().extend(retired);
                 }
             }
         }
@@ -133,7 +147,7 @@ impl<'a> Known<'a> {
             self.sessions.remove(&destination).unwrap_or_default().into_iter().unzip();
         let named = match (sessions.is_empty(), fact.same_token, fact.same_network) {
             (false, _, _) => Named::Usable,
-            (true, true, _) if self.unusable.contains(&destination) => Named::Unusable,
+            (true, true, _) if self.unusable.contains_key(&destination) => Named::Unusable,
             (true, true, _) => Named::Usable,
             (true, false, true) => Named::OtherToken,
             (true, false, false) => Named::OtherNetwork,
@@ -146,7 +160,8 @@ impl<'a> Known<'a> {
             transfers: stored.iter().map(|transfer| entry(transfer, self.deep)).collect(),
             sessions,
         };
-        Place { group, rows, stored }
+        let retired = self.unusable.remove(&destination).unwrap_or_default();
+        Place { group, rows, retired, stored }
     }
 }
 
@@ -154,6 +169,7 @@ impl<'a> Known<'a> {
 struct Place<'t, 'a> {
     group: Group<'t>,
     rows: Vec<&'a SessionRow>,
+    retired: Vec<(Session, &'a SessionRow)>,
     stored: Vec<&'a StoredTransfer>,
 }
 
@@ -170,7 +186,8 @@ impl<'a> Place<'_, 'a> {
         for verdict in &derived {
             self.note(setting, verdict, verdicts, effects);
         }
-        for (session, row) in self.group.sessions.iter().zip(&self.rows) {
+        let retired = self.retired.iter().map(|(session, row)| (session, row));
+        for (session, row) in self.group.sessions.iter().zip(&self.rows).chain(retired) {
             let paid = self.paid(session, &derived);
             let write = self.judge(setting, session, row, &paid);
             if differs(&write, row) {

@@ -137,7 +137,9 @@ impl Watcher {
     /// Who has to agree: `quorum` operators, others than the first look's endpoint before itself.
     async fn witnesses(&self, first: &Endpoint) -> Result<Vec<Arc<Endpoint>>, Error> {
         let mut witnesses: Vec<Arc<Endpoint>> = self.pool.second(first).await.into_iter().collect();
-        for endpoint in self.pool.healthy() {
+        let (same, others): (Vec<_>, Vec<_>) =
+            self.pool.healthy().into_iter().partition(|endpoint| endpoint.operator() == first.operator());
+        for endpoint in others.into_iter().chain(same) {
             if !witnesses.iter().any(|witness| witness.operator() == endpoint.operator()) {
                 witnesses.push(endpoint);
             }
@@ -219,8 +221,8 @@ impl Watcher {
             let there = verdicts.get(&key).and_then(Option::as_ref).map(|all| all.iter().any(|t| alike(t, transfer)));
             let is_missed = theirs.get(&transfer.id()).is_some_and(|t| alike(t, transfer));
             match (there, is_missed) {
-                (Some(true), true) if !ruling.missed.contains(transfer) => ruling.missed.push(**transfer),
-                (Some(false), false) if !ruling.invented.contains(transfer) => ruling.invented.push(**transfer),
+                (Some(true), true) if !known(&ruling.missed, transfer) => ruling.missed.push(**transfer),
+                (Some(false), false) if !known(&ruling.invented, transfer) => ruling.invented.push(**transfer),
                 (Some(_), _) => {}
                 (None, _) => {
                     ruling.disputes = ruling.disputes.saturating_add(1);
@@ -233,10 +235,12 @@ impl Watcher {
         Ok(())
     }
 
-    /// The transfers of a block by its receipts, where every healthy endpoint that answers says the same.
+    /// The transfers of a block by its receipts, where every healthy endpoint that answers says the same, and as many
+    /// operators answer as must agree.
     async fn receipts_of(&self, block: BlockRef) -> Option<Vec<Transfer>> {
         let tokens = self.following.addresses();
         let mut agreed: Option<Vec<Transfer>> = None;
+        let mut operators = BTreeSet::new();
         for endpoint in self.pool.healthy() {
             let said = match endpoint.receipts(block, &tokens).await {
                 Ok(Some(logs)) => logs.transfers,
@@ -247,6 +251,7 @@ impl Watcher {
                 },
                 Err(_) => continue,
             };
+            operators.insert(endpoint.operator().to_owned());
             let same =
                 |other: &Vec<Transfer>| other.len() == said.len() && other.iter().zip(&said).all(|(a, b)| alike(a, b));
             match &agreed {
@@ -255,7 +260,7 @@ impl Watcher {
                 None => agreed = Some(said),
             }
         }
-        agreed
+        agreed.filter(|_| count(operators.len()) >= u64::from(self.network.quorum))
     }
 
     #[expect(clippy::too_many_arguments, reason = "one unit of work, all of it")]
@@ -314,6 +319,11 @@ struct BlockRefKey(BlockNumber, [u8; 32]);
 /// The same log, whatever the answers said of its block's time.
 fn alike(a: &Transfer, b: &Transfer) -> bool {
     Transfer { time: None, ..*a } == Transfer { time: None, ..*b }
+}
+
+/// True when another witness has told of it already.
+fn known(told: &[Transfer], transfer: &Transfer) -> bool {
+    told.iter().any(|other| alike(other, transfer))
 }
 
 fn count(items: usize) -> u64 {

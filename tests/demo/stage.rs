@@ -62,10 +62,10 @@ impl Demo {
 
     /// Reads to the end: how it ended and what it said on stderr.
     pub(crate) fn end(mut self) -> (ExitStatus, Vec<String>, String) {
-        self.told.extend(self.lines.map_while(Result::ok));
+        self.told.extend(self.lines.by_ref().map_while(Result::ok));
         let mut errors = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
-        (self.child.wait().unwrap(), self.told, errors)
+        (self.child.wait().unwrap(), std::mem::take(&mut self.told), errors)
     }
 
     /// PostgreSQL, anvil and the watcher, each in a folder that the demo's process id is a part of.
@@ -84,6 +84,15 @@ impl Demo {
         let pid = |folder: &PathBuf| Some(fs::read_to_string(folder.join("pid")).ok()?.trim().to_owned());
         let pids = folders.iter().filter_map(pid).collect();
         Started { folders, pids }
+    }
+}
+
+/// A test that fails leaves none running either.
+impl Drop for Demo {
+    fn drop(&mut self) {
+        // It has ended already where the test went well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -7,6 +7,7 @@ mod dice;
 mod faults;
 mod oracle;
 mod seed;
+mod seeds;
 mod verdict;
 
 use std::ops::Range;

@@ -162,6 +162,11 @@ impl Seed {
         }
         self.say("calm");
         self.rig.settle().await;
+        // Who lost invented money only now waits as many blocks for it.
+        for n in 1..=depth + 1 {
+            self.mined_at(time + depth + missing + 1 + n, Vec::new());
+        }
+        self.rig.settle().await;
     }
 
     /// Chain time that no branch was ever beyond.

@@ -73,7 +73,10 @@ fn told(block: &Block, is: &Behaviour) -> Vec<(u64, B256, Log)> {
                 let added = logs.len() as u64;
                 logs.push((honest.max(added), tx, log.clone()));
             }
-            Lie::Drop(..) | Lie::Invent(..) => {}
+            Lie::Alter(hash, index, told) if *hash == block.hash => {
+                logs.iter_mut().filter(|(at, _, _)| at == index).for_each(|(_, _, log)| *log = told.clone());
+            }
+            Lie::Drop(..) | Lie::Invent(..) | Lie::Alter(..) => {}
         }
     }
     logs

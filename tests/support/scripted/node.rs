@@ -32,6 +32,8 @@ pub enum Lie {
     Drop(B256, u64),
     /// It adds this log at the end of the block.
     Invent(B256, Log),
+    /// It tells this log in place of the one with this index.
+    Alter(B256, u64, Log),
 }
 
 /// A limit and the words in which it is told.

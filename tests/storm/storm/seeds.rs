@@ -1,0 +1,25 @@
+//! Seeds that once found something, each named after what it found. A change of the deeds gives them other stories; what
+//! they found has a scenario of its own besides.
+
+use super::run;
+
+fn passes(seed: u64) {
+    if let Err(failure) = run(seed) {
+        panic!("{failure}");
+    }
+}
+
+#[test]
+fn money_left_and_came_back_while_its_session_was_held() {
+    passes(207);
+}
+
+#[test]
+fn an_invented_transfer_is_taken_away_at_the_very_end() {
+    passes(257);
+}
+
+#[test]
+fn confirmed_by_a_rewind_that_met_a_held_row() {
+    passes(1_230);
+}
