@@ -49,6 +49,8 @@ async fn the_database_crashing_in_mid_catch_up_nothing_is_lost_or_doubled() {
     let mut process = world.rig.run().await;
     for blow in 0..BLOWS {
         world.some_way_on(blow).await;
+        let metrics = process.metrics().await;
+        assert!(metrics.count("lag_blocks", &["network=\"anvil\""]) > 0, "{blow}");
         postgres.stop(Stop::Immediate).unwrap();
         postgres.start_again().unwrap();
         assert!(world.behind().await > 0, "crash {blow} came after the end");

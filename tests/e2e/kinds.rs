@@ -2,7 +2,7 @@
 
 use deposit_watcher::demo::Call;
 
-use crate::rig::{Chain, Rig, units};
+use crate::rig::{Chain, Rig, Section, units};
 
 #[tokio::test]
 async fn created_pending_confirmed() {
@@ -27,6 +27,26 @@ async fn created_pending_confirmed() {
     assert_eq!(rig.events("dep_exact").await, ["created", "pending", "confirmed"]);
     rig.books_are_right().await;
     process.terminate().await;
+}
+
+#[tokio::test]
+async fn confirmed_by_the_tags_of_the_chain() {
+    // anvil's `safe` is four blocks below the head, its `finalized` eight.
+    for (finality, depth) in [("\"safe\"", 4), ("\"finalized\"", 8)] {
+        let chain = Chain::start_with(&["--slots-in-an-epoch", "4"]).await;
+        let rig = Rig::new(&[Section { finality, ..chain.section() }]).await;
+        let shop = chain.address();
+        rig.open("dep_tagged", "5", &chain.usdc, shop).await;
+        let mut process = rig.run().await;
+        chain.pay(1, shop, 5).await;
+        chain.evm.mine(depth - 1).await.unwrap();
+        rig.scanned("anvil", &chain).await;
+        assert_eq!(rig.becomes("dep_tagged", "PENDING").await.confirmed, "0", "{finality}");
+        chain.evm.mine(1).await.unwrap();
+        rig.becomes("dep_tagged", "CONFIRMED").await;
+        rig.books_are_right().await;
+        process.terminate().await;
+    }
 }
 
 #[tokio::test]

@@ -106,8 +106,15 @@ async fn another_chain_and_wrong_decimals_are_refused_loudly_and_the_rest_runs()
         (&loud.0[0]["token"], &loud.0[0]["found"], &loud.0[0]["configured"]),
         (&json!("coarse"), &json!(18), &json!(6))
     );
+    assert_eq!(loud.1[0]["network"], "strange");
     assert!(loud.1[0].to_string().contains("31337"), "{}", loud.1[0]);
 
+    assert_eq!(
+        (&rig.status("strange").await["state"], &rig.status("anvil").await["state"]),
+        (&json!("blind"), &json!("working"))
+    );
+    let told = rig.command(&["status"]).await.stdout;
+    assert!(told.contains("strange gives no heads") && told.contains("deposit-watcher check"), "{told}");
     let checked = rig.command(&["check"]).await;
     assert_eq!(checked.code, 3);
     for finding in

@@ -124,6 +124,7 @@ async fn started_while_the_endpoint_is_away_it_says_so_and_catches_up_later() {
         process.said("WARN", "endpoint changed").into_iter().find(|line| line["is"] == "down")
     })
     .await;
+    assert_eq!(rig.status("anvil").await["state"], "blind");
     let checked = rig.command(&["check"]).await;
     assert_eq!(checked.code, 3, "{}", checked.stdout);
     assert!(checked.stdout.contains("endpoint anvil.local: gives no answer"), "{}", checked.stdout);
@@ -132,6 +133,35 @@ async fn started_while_the_endpoint_is_away_it_says_so_and_catches_up_later() {
     chain.bury().await;
     rig.becomes("dep_early", "CONFIRMED").await;
     process.is_ready().await;
+    rig.books_are_right().await;
+    process.terminate().await;
+}
+
+#[tokio::test]
+async fn the_spare_endpoint_is_asked_while_the_first_is_away() {
+    let chain = Chain::start().await;
+    let mut line = Proxy::start(chain.anvil.port()).await.unwrap();
+    let section = Section::new(line.url(), std::slice::from_ref(&chain.usdc));
+    let rig = Rig::new(&[Section { spare: Some(chain.anvil.url()), ..section }]).await;
+    let shop = chain.address();
+    rig.open("dep_spared", "5", &chain.usdc, shop).await;
+    let mut process = rig.run().await;
+    process.is_ready().await;
+    assert_eq!(process.metrics().await.count("single_operator", &[]), 0);
+
+    line.cut().await;
+    chain.pay(1, shop, 5).await;
+    chain.bury().await;
+    rig.becomes("dep_spared", "CONFIRMED").await;
+    process.is_ready().await;
+    let up = async |endpoint: &str| process.metrics().await.count("rpc_endpoint_up", &[endpoint]);
+    assert_eq!((up("endpoint=\"local\"").await, up("endpoint=\"spare\"").await), (0, 1));
+
+    line.mend().await.unwrap();
+    until("the first is asked again", async || (up("endpoint=\"local\"").await == 1).then_some(())).await;
+    let asked = async || process.metrics().await.count("rpc_requests_total", &["endpoint=\"local\"", "outcome=\"ok\""]);
+    let before = asked().await;
+    until("it is preferred again", async || (asked().await > before + 10).then_some(())).await;
     rig.books_are_right().await;
     process.terminate().await;
 }

@@ -14,7 +14,9 @@ async fn exactly_one_works_and_the_other_follows_a_kill_within_ten_seconds() {
     // Both migrate the empty database, at once.
     let rig = Rig::empty(&[chain.section()]).await;
     let (one, other) = tokio::join!(rig.run(), rig.run());
-    (one.admin().await, other.admin().await);
+    for process in [&one, &other] {
+        process.admin().await;
+    }
     let [before, between, after] = [(); 3].map(|()| chain.address());
     for (id, to) in [("dep_before", before), ("dep_between", between), ("dep_after", after)] {
         rig.open(id, "5", &chain.usdc, to).await;

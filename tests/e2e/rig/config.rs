@@ -35,6 +35,9 @@ pub(crate) struct Section {
     pub(crate) slug: String,
     pub(crate) chain_id: u64,
     pub(crate) url: String,
+    /// A second endpoint, `spare`, to be asked when the first, `local`, is away.
+    pub(crate) spare: Option<String>,
+    pub(crate) finality: &'static str,
     pub(crate) poll_interval: &'static str,
     pub(crate) tokens: Vec<Token>,
     /// Further lines.
@@ -48,6 +51,8 @@ impl Section {
             slug: tokens.first().map_or("anvil", |token| &token.network).to_owned(),
             chain_id: 31_337,
             url: url.into(),
+            spare: None,
+            finality: "\"confirmations\"\nconfirmations = 3",
             poll_interval: "50ms",
             tokens: tokens.to_vec(),
             more: String::new(),
@@ -61,14 +66,19 @@ impl Section {
     }
 
     fn text(&self) -> String {
-        let Section { slug, chain_id, poll_interval, more, .. } = self;
-        // A provider's key, wherever a URL can hold one. anvil minds neither.
-        let url = self.url.replacen("://", &format!("://{CANARY}-user:{CANARY}-password@"), 1);
+        let Section { slug, chain_id, finality, poll_interval, more, .. } = self;
         let mut text = format!(
-            "[networks.{slug}]\nchain_id = {chain_id}\nfinality = \"confirmations\"\nconfirmations = 3\n\
-             poll_interval = \"{poll_interval}\"\n{more}\
-             [networks.{slug}.rpc.local]\nurl = \"{url}/?apikey={CANARY}-key\"\n"
+            "[networks.{slug}]\nchain_id = {chain_id}\nfinality = {finality}\npoll_interval = \"{poll_interval}\"\n{more}"
         );
+        for (priority, (key, url)) in
+            [("local", Some(&self.url)), ("spare", self.spare.as_ref())].into_iter().enumerate()
+        {
+            let Some(url) = url else { continue };
+            // A provider's key, wherever a URL can hold one. anvil minds neither.
+            let url = url.replacen("://", &format!("://{CANARY}-user:{CANARY}-password@"), 1);
+            let lines = format!("url = \"{url}/?apikey={CANARY}-key\"\npriority = {priority}\noperator = \"{key}\"");
+            writeln!(text, "[networks.{slug}.rpc.{key}]\n{lines}").unwrap();
+        }
         for Token { key, symbol, address, decimals, .. } in &self.tokens {
             let lines = format!("symbol = \"{symbol}\"\naddress = \"{address}\"\ndecimals = {decimals}");
             writeln!(text, "[networks.{slug}.tokens.{key}]\n{lines}").unwrap();
