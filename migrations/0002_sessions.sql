@@ -45,6 +45,7 @@ CREATE TABLE deposit_sessions (
 CREATE INDEX deposit_sessions_destination ON deposit_sessions (to_address, network, token_address);
 CREATE INDEX deposit_sessions_expiry ON deposit_sessions (network, expires_at);
 CREATE INDEX deposit_sessions_expiring ON deposit_sessions (network, expires_at) WHERE closed_at IS NULL;
+CREATE INDEX deposit_sessions_cancelled ON deposit_sessions (network) WHERE closed_at IS NULL AND cancelled_at IS NOT NULL;
 CREATE INDEX deposit_sessions_unexamined ON deposit_sessions (id) WHERE examined_with IS NULL;
 CREATE INDEX deposit_sessions_unusable ON deposit_sessions (unusable) WHERE unusable IS NOT NULL AND closed_at IS NULL;
 CREATE INDEX deposit_sessions_by_status ON deposit_sessions (network, payment_status);
