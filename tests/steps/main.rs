@@ -16,5 +16,6 @@ mod support;
 mod chains;
 mod content;
 mod house;
+mod pool;
 mod rows;
 mod witnesses;
