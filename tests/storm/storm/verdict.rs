@@ -246,7 +246,8 @@ impl Seed {
             let before = told.insert(id.clone(), status.clone());
             let path = format!("{} → {status}", before.as_deref().unwrap_or("nothing"));
             // While its row was held its money may have left and come back in another transaction.
-            let waited = self.coverage.contains_key("row held by another transaction");
+            let claim = self.claims.iter().find(|claim| claim.id == id);
+            let waited = claim.is_some_and(|claim| self.held_at.contains(&claim.to));
             let same = waited && before.as_deref() == Some(&status);
             assert!(same || possible(before.as_deref(), &status), "{id}: {path} ({kind})");
             if ["deposit.confirmed", "deposit.overpaid"].contains(&kind.as_str()) {
