@@ -32,12 +32,17 @@ async fn what_the_first_look_missed_is_added_confirmed_and_counted() {
 
 #[tokio::test]
 async fn two_missed_logs_of_one_block_are_added_together() {
-    let mut rig = Rig::new().await;
+    let mut rules = Rules::default();
+    // One block in ten is recorded, theirs is not.
+    rules.network.reorg_window = 640;
+    let mut rig = Rig::with(rules).await;
     rig.open("dep_a", account(1), "100", 100_000).await;
     rig.open("dep_b", account(2), "100", 100_000).await;
     rig.settle().await;
     rig.one.set(|is| is.empty_logs = true);
-    rig.mined(vec![rig.pay(account(1), HUNDRED), rig.pay(account(2), HUNDRED)]).await;
+    rig.world.mine_empty(2);
+    rig.world.mine(vec![rig.pay(account(1), HUNDRED), rig.pay(account(2), HUNDRED)]);
+    rig.deeper(3).await;
     assert_eq!(rig.owners().await, Vec::<String>::new());
     rig.one.heal();
     rig.conclude().await;

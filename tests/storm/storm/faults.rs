@@ -253,6 +253,7 @@ impl Seed {
         transaction.execute("SET LOCAL lock_timeout = '3s'").await.unwrap();
         let at = self.dice.below(self.claims.len() as u64) as usize;
         let id = self.claims[at].id.clone();
+        self.held_at.insert(self.claims[at].to);
         let sql = "SELECT id FROM deposit_sessions WHERE id = $1 FOR UPDATE";
         let row = sqlx::query(sql).bind(&id).fetch_one(&mut *transaction).await.unwrap();
         assert_eq!(row.get::<String, _>(0), id);

@@ -6,7 +6,8 @@
 //! * the time it was first mined at (`paid_at`), where its block left the chain;
 //! * the session it had before a reorganisation (`had_session`), rule 1;
 //! * when it was confirmed: from then on its owner stands, so sessions that were opened later do not change it. The seeds
-//!   never change `expires_at` or `cancelled_at` such that they would have changed what is mined already.
+//!   never change `expires_at` or `cancelled_at` such that they would have changed what is mined already;
+//! * a tie that was settled and confirmed, of which one half was reverted: the other half stands.
 //!
 //! Of several reasons the first that applies counts, and a session of just this amount explains a transfer before others.
 //! A transfer for which sessions tied stays `ambiguous` when but one of them is left: that one may be a thief's.
@@ -57,6 +58,8 @@ pub(crate) struct Money {
     pub(crate) seen_at: When,
     pub(crate) confirmed_at: When,
     pub(crate) had: Option<String>,
+    /// The session it stands for, where equal money of another one was confirmed and left the chain again.
+    pub(crate) stood: Option<String>,
 }
 
 /// Whose a transfer is, or why nobody's.
@@ -93,6 +96,10 @@ impl<'a> Oracle<'a> {
         for at in 0..chain.len() {
             match oracle.find(at) {
                 Ok(payees) if payees.len() == 1 => oracle.give(at, payees[0]),
+                Ok(tied) if tied.iter().any(|c| Some(&c.id) == chain[at].stood.as_ref()) => {
+                    let stood = tied.iter().find(|c| Some(&c.id) == chain[at].stood.as_ref());
+                    oracle.give(at, stood.unwrap());
+                }
                 Ok(tied) => {
                     oracle.owners[at] = Err("ambiguous");
                     oracle.untie(&tied);

@@ -1,6 +1,6 @@
 //! One seed's run: its world, and which deed comes next. What the deeds are is in [`super::deeds`] and [`super::faults`].
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -39,6 +39,8 @@ pub(crate) struct Seed {
     pub(crate) latest: u64,
     /// A session whose row an outside transaction holds.
     pub(crate) held: Option<(String, sqlx::Transaction<'static, sqlx::Postgres>)>,
+    /// Addresses of which a session's row was ever held.
+    pub(crate) held_at: BTreeSet<Option<Address>>,
     /// The first node tells its contents wrongly; the second is honest meanwhile.
     pub(crate) lying: bool,
     /// A node is away, late or on another branch.
@@ -90,6 +92,7 @@ impl Seed {
             addresses: (1..10).map(account).collect(),
             senders,
             held: None,
+            held_at: BTreeSet::new(),
             lying: false,
             failing: false,
             stale: None,

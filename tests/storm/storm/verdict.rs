@@ -64,7 +64,13 @@ impl Seed {
         let rows =
             sqlx::query("SELECT *, amount_units::text AS units FROM transfers").fetch_all(&self.rig.outside).await;
         let rows: Vec<Stored> = rows.unwrap().iter().map(stored).collect();
-        let chain = self.compare_with_the_chain(&rows);
+        let reverted: Vec<(String, String, String)> = sqlx::query_as(
+            "SELECT to_address, units::text, session_id FROM ledger WHERE kind = 'revert' AND session_id IS NOT NULL",
+        )
+        .fetch_all(&self.rig.outside)
+        .await
+        .unwrap();
+        let chain = self.compare_with_the_chain(&rows, &reverted);
         self.compare_pasts(&rows);
         self.compare_with_the_oracle(&chain, &rows).await;
         self.compare_blocks().await;
@@ -75,7 +81,7 @@ impl Seed {
     /// Each transfer of the final chain to a watched address is canonical exactly once, confirmed, and just as mined; and
     /// nothing else is. Returns them in chain order. One that was mined before any session named its address need not
     /// be there.
-    fn compare_with_the_chain(&self, rows: &[Stored]) -> Vec<Money> {
+    fn compare_with_the_chain(&self, rows: &[Stored], reverted: &[(String, String, String)]) -> Vec<Money> {
         let canonical: HashMap<(B256, u64), &Stored> =
             rows.iter().filter(|row| row.state != "ORPHANED").map(|row| ((row.block, row.index), row)).collect();
         let mut money = Vec::new();
@@ -99,7 +105,11 @@ impl Seed {
                     (tx.hash, log.address, Address::from_word(log.topics[1]), to, units, block.time)
                 );
                 assert_eq!(row.state, "CONFIRMED", "log {index} of block {}: {row:?}", block.number);
+                let other_half = |(at, lost, session): &&(String, String, String)| {
+                    *at == format!("{to:#x}") && *lost == format!("-{units}") && row.owner.as_ref() != Some(session)
+                };
                 money.push(Money {
+                    stood: row.owner.clone().filter(|_| reverted.iter().any(|line| other_half(&line))),
                     block: block.hash,
                     index: index as u64,
                     tx: row.tx,
@@ -246,7 +256,8 @@ impl Seed {
             let before = told.insert(id.clone(), status.clone());
             let path = format!("{} → {status}", before.as_deref().unwrap_or("nothing"));
             // While its row was held its money may have left and come back in another transaction.
-            let waited = self.coverage.contains_key("row held by another transaction");
+            let claim = self.claims.iter().find(|claim| claim.id == id);
+            let waited = claim.is_some_and(|claim| self.held_at.contains(&claim.to));
             let same = waited && before.as_deref() == Some(&status);
             assert!(same || possible(before.as_deref(), &status), "{id}: {path} ({kind})");
             if ["deposit.confirmed", "deposit.overpaid"].contains(&kind.as_str()) {
