@@ -1,7 +1,5 @@
 //! When sessions begin and end, as the database sees it: expiry by committed chain time, and what is due around it.
 
-use std::time::Duration;
-
 use super::sessions::{Transition, status};
 use super::{Error, Store, Unit, codec};
 use crate::domain::{Address, BlockNumber, SessionId, Slug, Time};
@@ -9,15 +7,15 @@ use crate::domain::{Address, BlockNumber, SessionId, Slug, Time};
 impl Unit {
     /// Ends the waiting of sessions whose time ran out by chain time, and of cancelled ones without money (I9).
     ///
-    /// `cursor` and `chain_time` are those this unit commits. Only sessions of `tokens`, which the cursor covers. A
-    /// session that lost its transfer waits until `lost_at + hold`. At most 5,000 a step; held rows are left for later.
+    /// `cursor` is the one that this unit commits, `expired_by` its time less what is granted. Only sessions of `tokens`,
+    /// which the cursor covers. A session that lost its transfer waits until `lost_at + hold`. At most 5,000 a step;
+    /// held rows are left for later.
     pub async fn expire(
         &mut self,
         slug: &Slug,
         tokens: &[Address],
         cursor: BlockNumber,
-        chain_time: Time,
-        grace: Duration,
+        expired_by: Time,
         hold: u64,
     ) -> Result<Vec<Transition>, Error> {
         let tokens: Vec<String> = tokens.iter().copied().map(codec::address_text).collect();
@@ -27,8 +25,8 @@ impl Unit {
                  FROM (SELECT x.id, x.payment_status FROM deposit_sessions x
                         WHERE x.network = $1 AND x.closed_at IS NULL AND x.token_address = ANY($2)
                           AND (x.received_amount = 0 AND x.payment_status IN ('CREATED', 'PENDING') OR x.payment_status = 'UNDERPAID')
-                          AND (x.expires_at + make_interval(secs => $5) < $4 OR x.cancelled_at IS NOT NULL)
-                          AND (x.lost_at_block IS NULL OR x.lost_at_block + $6 <= $3)
+                          AND (x.expires_at < $4 OR x.cancelled_at IS NOT NULL)
+                          AND (x.lost_at_block IS NULL OR x.lost_at_block + $5 <= $3)
                           AND NOT EXISTS (SELECT FROM pending_derivations p WHERE p.network = $1 AND p.token_address = x.token_address AND p.to_address = x.to_address)
                         LIMIT 5000 FOR NO KEY UPDATE SKIP LOCKED) was
                 WHERE s.id = was.id
@@ -36,8 +34,7 @@ impl Unit {
             slug.as_str(),
             &tokens,
             codec::height(cursor),
-            chain_time,
-            grace.as_secs_f64(),
+            expired_by,
             i64::try_from(hold).unwrap_or(i64::MAX),
         )
         .fetch_all(self.connection())

@@ -147,10 +147,16 @@ impl Unit {
                       s.accepted_at, greatest(s.created_at, s.accepted_at) AS "begins_at!", s.expires_at, s.topup_seconds, s.cancelled_at,
                       s.payment_status, trim_scale(s.received_amount)::text AS "received!", trim_scale(s.confirmed_amount)::text AS "confirmed!",
                       s.tx_id, s.closed_at IS NOT NULL AS "closed!", s.lost_at_block, g.token AS "token!", g.recipient AS "recipient!"
-                 FROM unnest($2::text[], $3::text[]) AS g (token, recipient)
-                 JOIN deposit_sessions s ON s.network = $1 AND s.to_address = g.recipient AND s.token_address = g.token
-                WHERE s.closed_at IS NULL OR s.expires_at >= $4
-                   OR s.id IN (SELECT o.session_id FROM transfers o WHERE o.network = $1 AND o.to_address = g.recipient AND o.state = 'ORPHANED')
+                 FROM (SELECT i.token, i.recipient, o.id FROM unnest($2::text[], $3::text[]) AS i (token, recipient)
+                         JOIN deposit_sessions o ON o.network = $1 AND o.to_address = i.recipient AND o.token_address = i.token AND o.closed_at IS NULL
+                        UNION
+                       SELECT i.token, i.recipient, o.id FROM unnest($2::text[], $3::text[]) AS i (token, recipient)
+                         JOIN deposit_sessions o ON o.network = $1 AND o.to_address = i.recipient AND o.token_address = i.token AND o.expires_at >= $4
+                        UNION
+                       SELECT i.token, i.recipient, o.session_id FROM unnest($2::text[], $3::text[]) AS i (token, recipient)
+                         JOIN transfers o ON o.network = $1 AND o.to_address = i.recipient AND o.token_address = i.token AND o.state = 'ORPHANED'
+                      ) AS g (token, recipient, id)
+                 JOIN deposit_sessions s ON s.id = g.id
                 ORDER BY s.id
                   FOR NO KEY UPDATE OF s SKIP LOCKED"#,
             slug.as_str(),
@@ -196,11 +202,16 @@ impl Unit {
     ) -> Result<Vec<GroupRow>, Error> {
         let recipients: Vec<String> = destinations.iter().map(|d| codec::address_text(d.to)).collect();
         let rows = sqlx::query!(
-            r#"SELECT id, token_address AS "token!", to_address AS "to!", greatest(created_at, accepted_at) AS "begins_at!", expires_at
-                 FROM deposit_sessions
-                WHERE network = $1 AND to_address = ANY($2)
-                  AND (closed_at IS NULL OR expires_at >= $3
-                       OR id IN (SELECT o.session_id FROM transfers o WHERE o.network = $1 AND o.to_address = ANY($2) AND o.state = 'ORPHANED'))"#,
+            r#"SELECT s.id, s.token_address AS "token!", s.to_address AS "to!", greatest(s.created_at, s.accepted_at) AS "begins_at!", s.expires_at
+                 FROM (SELECT o.id FROM unnest($2::text[]) AS i (recipient)
+                         JOIN deposit_sessions o ON o.network = $1 AND o.to_address = i.recipient AND o.closed_at IS NULL
+                        UNION
+                       SELECT o.id FROM unnest($2::text[]) AS i (recipient)
+                         JOIN deposit_sessions o ON o.network = $1 AND o.to_address = i.recipient AND o.expires_at >= $3
+                        UNION
+                       SELECT o.session_id FROM unnest($2::text[]) AS i (recipient)
+                         JOIN transfers o ON o.network = $1 AND o.to_address = i.recipient AND o.state = 'ORPHANED') AS g (id)
+                 JOIN deposit_sessions s ON s.id = g.id"#,
             slug.as_str(),
             &recipients,
             horizon,

@@ -1,13 +1,13 @@
 //! Derive, don't mutate: reads the destinations that something happened at, asks [`super::matching`], and writes the
 //! difference. Both looks, a rewind and a rescan end here, inside their own unit of work (I4, I6).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::matching::{self, Entry, Group, Named, Neighbour, Standing, Verdict};
 use super::outcome::{self, Sums};
 use super::{Effects, Rules, admission, span};
 use crate::domain::{
-    Address, Assignment, BlockNumber, Session, SessionId, SessionStatus, Time, Token, Units, Unmatched,
+    Address, Assignment, BlockNumber, LogId, Session, SessionId, SessionStatus, Time, Token, Units, Unmatched,
 };
 use crate::settings::Network;
 use crate::store::{
@@ -183,13 +183,18 @@ impl<'a> Place<'_, 'a> {
         effects: &mut Effects,
     ) {
         let derived = matching::derive(&self.group, setting.rules);
+        let open = self.group.transfers.iter().zip(&self.stored).filter(|(entry, _)| entry.standing == Standing::Open);
+        let open: HashMap<LogId, &StoredTransfer> = open.map(|(entry, stored)| (entry.id, *stored)).collect();
         for verdict in &derived {
-            self.note(setting, verdict, verdicts, effects);
+            if let Some(stored) = open.get(&verdict.id) {
+                self.note(setting, verdict, stored, verdicts, effects);
+            }
         }
+        let paid = self.paid(&derived);
         let retired = self.retired.iter().map(|(session, row)| (session, row));
         for (session, row) in self.group.sessions.iter().zip(&self.rows).chain(retired) {
-            let paid = self.paid(session, &derived);
-            let write = self.judge(setting, session, row, &paid);
+            let paid = paid.get(&session.id).map_or(&[][..], Vec::as_slice);
+            let write = self.judge(setting, session, row, paid);
             if differs(&write, row) {
                 effects
                     .session(Transition { id: row.id.clone(), from: row.status, to: write.status }, self.group.token);
@@ -207,10 +212,10 @@ impl<'a> Place<'_, 'a> {
         &self,
         setting: Setting<'_>,
         verdict: &Verdict,
+        stored: &StoredTransfer,
         verdicts: &mut Vec<TransferVerdict>,
         effects: &mut Effects,
     ) {
-        let Some(stored) = self.stored.iter().find(|stored| stored.id == verdict.id) else { return };
         let same = match &verdict.assignment {
             Assignment::Session(id) => stored.session.as_ref() == Some(id),
             Assignment::None(reason) => stored.session.is_none() && stored.reason == Some(*reason),
@@ -227,24 +232,30 @@ impl<'a> Place<'_, 'a> {
         });
     }
 
-    /// The canonical transfers of a session, in chain order.
-    fn paid(&self, session: &Session, derived: &[Verdict]) -> Vec<Paid<'a>> {
-        let stands =
-            self.group.transfers.iter().zip(&self.stored).filter_map(|(entry, stored)| match &entry.standing {
-                Standing::Pays(id) if *id == session.id => {
-                    Some(Paid { stored, units: entry.units, confirmed: entry.confirmed })
+    /// The canonical transfers of each session, in chain order.
+    fn paid<'s>(&'s self, derived: &'s [Verdict]) -> HashMap<&'s SessionId, Vec<Paid<'a>>> {
+        let mut paid: HashMap<&SessionId, Vec<Paid<'a>>> = HashMap::new();
+        for (entry, stored) in self.group.transfers.iter().zip(&self.stored) {
+            match &entry.standing {
+                Standing::Pays(id) => {
+                    paid.entry(id).or_default().push(Paid { stored, units: entry.units, confirmed: entry.confirmed });
                 }
-                Standing::Pays(_) | Standing::Open | Standing::Settled => None,
-            });
-        let by_rule = derived.iter().filter_map(|verdict| match &verdict.assignment {
-            Assignment::Session(id) if *id == session.id => {
-                let stored = self.stored.iter().find(|stored| stored.id == verdict.id)?;
-                Some(Paid { stored, units: stored.units, confirmed: verdict.confirmed })
+                Standing::Open | Standing::Settled => {}
             }
-            Assignment::Session(_) | Assignment::None(_) => None,
-        });
-        let mut paid: Vec<Paid<'a>> = stands.chain(by_rule).collect();
-        paid.sort_by_key(|paid| (paid.stored.number, paid.stored.id.log_index));
+        }
+        let by_id: HashMap<LogId, &'a StoredTransfer> = self.stored.iter().map(|stored| (stored.id, *stored)).collect();
+        for verdict in derived {
+            match (&verdict.assignment, by_id.get(&verdict.id)) {
+                (Assignment::Session(id), Some(stored)) => {
+                    let by_rule = Paid { stored, units: stored.units, confirmed: verdict.confirmed };
+                    paid.entry(id).or_default().push(by_rule);
+                }
+                (Assignment::Session(_) | Assignment::None(_), _) => {}
+            }
+        }
+        for transfers in paid.values_mut() {
+            transfers.sort_by_key(|paid| (paid.stored.number, paid.stored.id.log_index));
+        }
         paid
     }
 

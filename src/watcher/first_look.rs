@@ -166,7 +166,8 @@ impl Watcher {
             Finality::Safe | Finality::Finalized => 32,
         };
         let tokens = self.following.settled_addresses();
-        let expired = unit.expire(slug, &tokens, to.block.number, to.time, self.sessions.expiry_grace, hold).await?;
+        let expired_by = to.time.checked_sub_signed(self.rules.expiry_grace).unwrap_or(to.time);
+        let expired = unit.expire(slug, &tokens, to.block.number, expired_by, hold).await?;
         effects.expired(expired);
         Ok(())
     }

@@ -64,7 +64,7 @@ async fn what_came_within_the_grace_and_is_seen_late_brings_its_session_back() {
     house.settle().await;
     house.open("a", 100).await;
     house.run("UPDATE deposit_sessions SET expires_at = now() + interval '10 seconds'").await;
-    let now = house.world.head().time.timestamp() as u64;
+    let now = house.world.head().time.timestamp().unsigned_abs();
     house.nodes[0].set(|is| is.empty_logs = true);
     house.world.mine_at(now + 40, vec![house.pay(tokens(100))]);
     house.world.mine_at(now + 400, vec![]);

@@ -165,3 +165,19 @@ async fn a_paid_session_is_closed_to_everybody_outside() {
     )
     .await;
 }
+
+/// A program that writes back all columns it knows must not trip over proofs that read what its role cannot.
+#[tokio::test]
+async fn a_session_with_money_can_still_be_touched_under_the_role() {
+    let (_database, pool) = world().await;
+    let seen = "UPDATE transfers SET session_id = 'dep_open', reason = NULL WHERE block_number = 2;
+                UPDATE deposit_sessions SET payment_status = 'PENDING', received_amount = 0.000001, tx_id = '0x' || repeat('e', 64)
+                 WHERE id = 'dep_open'";
+    all_allowed(&pool, Actor::Watcher, &[seen]).await;
+    let touch =
+        "UPDATE deposit_sessions SET payment_status = 'PENDING', customer_email = 'a@example.com', cancelled_at = now()
+                  WHERE id = 'dep_open'";
+    all_allowed(&pool, Actor::Api, &[touch]).await;
+    let row = "SELECT concat_ws(' ', payment_status, closed_at IS NULL) FROM deposit_sessions WHERE id = 'dep_open'";
+    assert_eq!(text(&pool, row).await.as_deref(), Some("PENDING t"), "its money still counts");
+}

@@ -9,6 +9,7 @@ use super::seed::Seed;
 use crate::scripted::{Log, OTHER_TOKEN, TOKEN, Tx, account};
 
 const STRANGER: u64 = 999;
+const ELSEWHERE: u64 = 998;
 
 fn moment(seconds: u64) -> DateTime<Utc> {
     DateTime::from_timestamp(seconds.cast_signed(), 0).unwrap()
@@ -104,7 +105,9 @@ impl Seed {
         claim.usable = None;
         match self.dice.below(8) {
             0 => {
-                (row.network, claim.here) = ("elsewhere", false);
+                // An address that nothing names on the network that is watched.
+                (row.network, claim.here, claim.to) = ("elsewhere", false, Some(account(ELSEWHERE)));
+                row.to = account(ELSEWHERE).to_string();
                 "unknown_network"
             }
             1 => {
@@ -229,7 +232,7 @@ impl Seed {
         let claim = self.dice.pick(among).clone();
         let (token, to, asked) = (claim.token, claim.to.unwrap(), claim.usable.unwrap());
         let hundredth = asked / U256::from(100);
-        let (kind, log) = match self.dice.weighted(&[40, 14, 8, 10, 5, 6, 4, 3, 3, 3, 2, 2, 2, 3]) {
+        let (kind, log) = match self.dice.weighted(&[40, 14, 8, 10, 5, 6, 4, 3, 3, 3, 2, 2, 2, 3, 3]) {
             0 => ("exact", Log::transfer(token, from, to, asked)),
             1 => ("half", Log::transfer(token, from, to, asked / U256::from(2))),
             2 => ("the other part", Log::transfer(token, from, to, asked - asked / U256::from(4))),
@@ -243,7 +246,8 @@ impl Seed {
             10 => ("ERC-721", Log::erc721(token, from, to, U256::from(7))),
             11 => ("odd data", Log::odd(token, from, to)),
             12 => ("other event", Log::noise(token)),
-            _ => ("to a stranger", Log::transfer(token, from, stranger, asked)),
+            13 => ("to a stranger", Log::transfer(token, from, stranger, asked)),
+            _ => ("to another network's address", Log::transfer(token, from, account(ELSEWHERE), asked)),
         };
         self.hit(&format!("transfer: {kind}"));
         log
