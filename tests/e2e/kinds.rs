@@ -21,6 +21,7 @@ async fn created_pending_confirmed() {
     assert_eq!((seen.received.as_str(), seen.confirmed.as_str()), ("12.5", "0"));
     chain.evm.mine(1).await.unwrap();
     rig.scanned("anvil", &chain).await;
+    process.goes_round("anvil").await;
     assert_eq!(rig.shown("dep_exact").await, seen, "two confirmations are not three");
     chain.evm.mine(1).await.unwrap();
     assert_eq!(rig.becomes("dep_exact", "CONFIRMED").await.confirmed, "12.5");
@@ -41,7 +42,8 @@ async fn confirmed_by_the_tags_of_the_chain() {
         chain.pay(1, shop, 5).await;
         chain.evm.mine(depth - 1).await.unwrap();
         rig.scanned("anvil", &chain).await;
-        assert_eq!(rig.becomes("dep_tagged", "PENDING").await.confirmed, "0", "{finality}");
+        process.goes_round("anvil").await;
+        assert_eq!(rig.shown("dep_tagged").await.status, "PENDING", "{finality}");
         chain.evm.mine(1).await.unwrap();
         rig.becomes("dep_tagged", "CONFIRMED").await;
         rig.books_are_right().await;
@@ -109,6 +111,7 @@ async fn every_kind_of_payment() {
     let too_late = chain.pay(8, late, 40).await;
     chain.bury().await;
     rig.settles(too_late.hash, "CONFIRMED", Some("late")).await;
+    process.goes_round("anvil").await;
     assert_eq!(rig.shown("dep_late").await.status, "EXPIRED");
     assert_eq!(rig.events("dep_part").await, ["created", "pending", "underpaid", "pending", "confirmed"]);
     rig.books_are_right().await;

@@ -96,6 +96,7 @@ async fn another_chain_and_wrong_decimals_are_refused_loudly_and_the_rest_runs()
     chain.evm.pay(chain.payers[0], coarse.address, &Call::Mint(shop, units(5))).await.unwrap();
     chain.bury().await;
     rig.scanned("anvil", &chain).await;
+    process.goes_round("anvil").await;
     assert_eq!(rig.shown("dep_coarse").await.status, "CREATED");
     let loud = until("both are told as errors", async || {
         let (token, network) = (process.said("ERROR", "token disabled"), process.said("ERROR", "wrong_chain"));

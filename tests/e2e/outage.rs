@@ -57,7 +57,9 @@ async fn the_database_is_stopped_and_started_again() {
 async fn the_endpoint_is_gone_for_a_while() {
     let chain = Chain::start().await;
     let mut line = Proxy::start(chain.anvil.port()).await.unwrap();
-    let rig = Rig::new(&[Section::new(line.url(), std::slice::from_ref(&chain.usdc))]).await;
+    // Block by block: what is paid in a later block must not have expired in an earlier one.
+    let section = Section::new(line.url(), std::slice::from_ref(&chain.usdc)).with("max_block_range = 1");
+    let rig = Rig::new(&[section]).await;
     let [paid, unpaid] = [(); 2].map(|()| chain.address());
     let mut process = rig.run().await;
     process.is_ready().await;
@@ -67,6 +69,7 @@ async fn the_endpoint_is_gone_for_a_while() {
     }
 
     line.cut().await;
+    chain.evm.mine(2).await.unwrap();
     chain.pay(1, paid, 5).await;
     process.is_not_ready("fail network anvil: no endpoint is usable: local is down").await;
     rig.expiry_is_past("dep_unpaid", 2.0).await;

@@ -59,6 +59,7 @@ async fn a_seen_payment_is_gone_for_good() {
     chain.evm.increase_time(1_800).await.unwrap();
     chain.evm.mine(1).await.unwrap();
     rig.scanned("anvil", &chain).await;
+    process.goes_round("anvil").await;
     assert_eq!(rig.shown("dep_gone").await.status, "PENDING");
     chain.evm.mine(4).await.unwrap();
     rig.becomes("dep_gone", "EXPIRED").await;

@@ -133,6 +133,15 @@ impl Process {
         Metrics(body)
     }
 
+    /// Waits for two steps that began after now: what was due is done, and what was not will not be.
+    pub(crate) async fn goes_round(&self, network: &str) {
+        let network = format!("network=\"{network}\"");
+        let steps = async || self.metrics().await.count("step_duration_seconds_count", &[&network]);
+        let before = steps().await;
+        // One may be under way.
+        until("it goes round", async || (steps().await > before + 2).then_some(())).await;
+    }
+
     /// `/readyz?verbose`: whether it is ready, and the parts.
     pub(crate) async fn readyz(&self) -> (bool, String) {
         let (status, body) = get(self.admin().await, "/readyz?verbose").await.expect("/readyz answers");
