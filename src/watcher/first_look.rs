@@ -55,13 +55,17 @@ impl Watcher {
         }
     }
 
-    /// The newest header: the one that was pushed where it is the cursor's child, else what the endpoint says.
-    async fn newest(&self, endpoint: &Endpoint, cursor: &Cursor) -> Result<Header, Error> {
+    /// The newest header: the one that was pushed where it is the cursor's child, else what the endpoint says. A pushed
+    /// one is taken once: where its block left the chain and nothing newer is pushed, it would be taken for ever.
+    async fn newest(&mut self, endpoint: &Endpoint, cursor: &Cursor) -> Result<Header, Error> {
         let pushed = *self.pool.heads().borrow();
         let child =
             |head: &Header| head.parent == cursor.block.hash && head.block.number == cursor.block.number.plus(1);
-        match pushed.filter(child) {
-            Some(head) => Ok(head),
+        match pushed.filter(child).filter(|head| self.pushed != Some(head.block.hash)) {
+            Some(head) => {
+                self.pushed = Some(head.block.hash);
+                Ok(head)
+            }
             None => Ok(endpoint.latest().await?),
         }
     }

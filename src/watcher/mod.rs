@@ -25,7 +25,7 @@ use chrono::TimeDelta;
 pub use matching::Rules;
 
 use crate::chain::{self, Pool};
-use crate::domain::{BlockNumber, Header, Time};
+use crate::domain::{BlockHash, BlockNumber, Header, Time};
 use crate::settings::{Network, Sessions};
 use crate::store::{self, Cursor, Fence, NetworkRow, Store};
 use crate::telemetry as t;
@@ -93,6 +93,7 @@ pub struct Watcher {
     tag_asked: Option<Instant>,
     head_told: Option<Instant>,
     head: Option<(Header, Instant)>,
+    pushed: Option<BlockHash>,
     cursor: Option<Cursor>,
 }
 
@@ -113,6 +114,7 @@ impl Watcher {
             tag_asked: None,
             head_told: None,
             head: None,
+            pushed: None,
             cursor: None,
         }
     }

@@ -8,6 +8,7 @@ mod support;
 
 mod chains;
 mod content;
+mod heads;
 mod house;
 mod rows;
 mod witnesses;
