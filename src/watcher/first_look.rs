@@ -119,13 +119,14 @@ impl Watcher {
         row: &NetworkRow,
         cursor: Cursor,
         headers: Vec<Header>,
-        logs: Logs,
+        mut logs: Logs,
     ) -> Result<Progress, Error> {
         let Some(last) = headers.last().copied() else {
             return Err(Error::Doubt("an answer without headers".to_owned()));
         };
         self.check_clock(&last, row.now)?;
         consistent(&headers, &logs.transfers)?;
+        distrust_times(&mut logs, |time| (cursor.time..=last.time).contains(&time));
         let mut effects = Effects::default();
         let sorted = self.sort(endpoint, &headers, &logs, last.time, &mut effects).await?;
         let to = Cursor { block: last.block, time: last.time, ..cursor };
@@ -269,6 +270,14 @@ impl Watcher {
 
     fn late_since(&self, chain_time: Time) -> Time {
         chain_time.checked_sub_signed(span(self.sessions.late_window)).unwrap_or(chain_time)
+    }
+}
+
+/// A log's `blockTimestamp` decides whether money is in time, and some nodes fill it with anything: what is not plausible
+/// is read from the block's header instead.
+pub(super) fn distrust_times(logs: &mut Logs, plausible: impl Fn(Time) -> bool) {
+    for transfer in &mut logs.transfers {
+        transfer.time = transfer.time.filter(|time| plausible(*time));
     }
 }
 
