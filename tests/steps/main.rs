@@ -1,6 +1,9 @@
 //! `Watcher::step` turned by hand over a scripted chain and a real PostgreSQL: a module a rule that was once broken.
 //! Not a storm: each test says what happens, step by step.
 
+#![allow(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
+#![allow(clippy::panic, clippy::unwrap_used)]
+
 #[path = "../support/scripted.rs"]
 mod scripted;
 #[path = "../support/mod.rs"]
