@@ -6,10 +6,10 @@
 #![allow(clippy::as_conversions, reason = "the only way to tell query! of an array of nullable texts")]
 
 mod admission;
+mod aside;
 mod blocks;
 mod books;
 mod codec;
-mod deferral;
 mod demo_rows;
 mod expiry;
 mod history;

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use sqlx::Executor;
-
 use super::{Error, Unit, codec};
 use crate::domain::{Address, BlockNumber, SessionId, SessionStatus, Slug, Time};
 
@@ -289,36 +287,5 @@ impl Unit {
         .execute(self.connection())
         .await?;
         Ok(())
-    }
-
-    /// Claims what is now due of part-paid sessions, so that no new session asks for the same amount.
-    ///
-    /// An amount that an open transaction is just claiming is left to it: whoever waits for others holds up the network.
-    pub async fn claim_due(&mut self, due: &[(SessionId, String)]) -> Result<(), Error> {
-        let (ids, amounts): (Vec<String>, Vec<String>) =
-            due.iter().map(|(id, amount)| (id.0.clone(), amount.clone())).unzip();
-        let mut attempt = self.savepoint().await?;
-        attempt.execute(sqlx::raw_sql("SET LOCAL lock_timeout = '50ms'")).await?;
-        let claimed = sqlx::query!(
-            "INSERT INTO amount_claims (network, token_address, to_address, amount, session_id)
-             SELECT DISTINCT ON (s.network, s.token_address, s.to_address, n.amount::numeric)
-                    s.network, s.token_address, s.to_address, n.amount::numeric, s.id
-               FROM unnest($1::text[], $2::text[]) AS n (id, amount) JOIN deposit_sessions s ON s.id = n.id
-             ON CONFLICT DO NOTHING",
-            &ids,
-            &amounts,
-        )
-        .execute(&mut *attempt)
-        .await;
-        match claimed {
-            Ok(_) => {
-                attempt.execute(sqlx::raw_sql("SET LOCAL lock_timeout = '1s'")).await?;
-                Ok(attempt.commit().await?)
-            }
-            Err(error) if error.as_database_error().is_some_and(|e| e.code().as_deref() == Some("55P03")) => {
-                Ok(attempt.rollback().await?)
-            }
-            Err(error) => Err(error.into()),
-        }
     }
 }

@@ -56,11 +56,15 @@ impl Watcher {
     }
 
     /// The newest header: the one that this endpoint pushed where it is the cursor's child, else what it says when asked.
-    async fn newest(&self, endpoint: &Endpoint, cursor: &Cursor) -> Result<Header, Error> {
+    /// A pushed one is taken once: where its block left the chain and nothing newer is pushed, it would be taken for ever.
+    async fn newest(&mut self, endpoint: &Endpoint, cursor: &Cursor) -> Result<Header, Error> {
         let child =
             |head: &Header| head.parent == cursor.block.hash && head.block.number == cursor.block.number.plus(1);
-        match endpoint.pushed().filter(child) {
-            Some(head) => Ok(head),
+        match endpoint.pushed().filter(child).filter(|head| self.pushed != Some(head.block.hash)) {
+            Some(head) => {
+                self.pushed = Some(head.block.hash);
+                Ok(head)
+            }
             None => Ok(endpoint.latest().await?),
         }
     }
@@ -114,13 +118,14 @@ impl Watcher {
         row: &NetworkRow,
         cursor: Cursor,
         headers: Vec<Header>,
-        logs: Logs,
+        mut logs: Logs,
     ) -> Result<Progress, Error> {
         let Some(last) = headers.last().copied() else {
             return Err(Error::Doubt("an answer without headers".to_owned()));
         };
         self.check_clock(&last, row.now)?;
         consistent(&headers, &logs.transfers)?;
+        distrust_times(&mut logs, |time| (cursor.time..=last.time).contains(&time));
         let mut effects = Effects::default();
         let sorted = self.sort(endpoint, &headers, &logs, last.time, &mut effects).await?;
         let to = Cursor { block: last.block, time: last.time, ..cursor };
@@ -262,6 +267,14 @@ impl Watcher {
 
     fn late_since(&self, chain_time: Time) -> Time {
         chain_time.checked_sub_signed(span(self.sessions.late_window)).unwrap_or(chain_time)
+    }
+}
+
+/// A log's `blockTimestamp` decides whether money is in time, and some nodes fill it with anything: what is not plausible
+/// is read from the block's header instead.
+pub(super) fn distrust_times(logs: &mut Logs, plausible: impl Fn(Time) -> bool) {
+    for transfer in &mut logs.transfers {
+        transfer.time = transfer.time.filter(|time| plausible(*time));
     }
 }
 

@@ -30,7 +30,7 @@ use chrono::TimeDelta;
 pub use matching::Rules;
 
 use crate::chain::{self, Pool};
-use crate::domain::{BlockNumber, Header, Time};
+use crate::domain::{BlockHash, BlockNumber, Header, Time};
 use crate::settings::{Network, Sessions};
 use crate::store::{self, Cursor, Fence, NetworkRow, Store};
 use crate::telemetry as t;
@@ -98,6 +98,7 @@ pub struct Watcher {
     tag_asked: Option<Instant>,
     head_told: Option<Instant>,
     head: Option<(Header, Instant)>,
+    pushed: Option<BlockHash>,
     cursor: Option<Cursor>,
 }
 
@@ -118,6 +119,7 @@ impl Watcher {
             tag_asked: None,
             head_told: None,
             head: None,
+            pushed: None,
             cursor: None,
         }
     }

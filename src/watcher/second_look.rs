@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Effects, Error, Progress, Watcher, plan, span};
+use super::{Effects, Error, Progress, Watcher, first_look, plan, span};
 use crate::chain::{Endpoint, Logs, RangeAsk, Tag};
 use crate::domain::{Address, BlockNumber, BlockRef, Finality, LogId, Time, Transfer};
 use crate::store::{BlockTime, Cursor, Destination, NetworkRow, Rescan};
@@ -276,7 +276,8 @@ impl Watcher {
     ) -> Result<(), Error> {
         let slug = &self.network.slug;
         let mut effects = Effects::default();
-        let missed = Logs { transfers: ruling.missed, ..Logs::default() };
+        let mut missed = Logs { transfers: ruling.missed, ..Logs::default() };
+        first_look::distrust_times(&mut missed, |_| false);
         let sorted = self.sort(first, &[], &missed, cursor.time, &mut effects).await?;
         let added: Vec<_> = sorted.transfers.iter().map(|(t, _, _)| (t.to, t.block.number)).collect();
         // An address that was named only after the first look is news, not a fault of that look.

@@ -43,3 +43,18 @@ async fn a_log_told_wrongly_is_replaced_by_the_right_one() {
     assert_eq!(house.status("a").await, "UNDERPAID");
     assert_eq!(house.books().await, Vec::<String>::new());
 }
+
+/// Some nodes fill `blockTimestamp` with zero: the range's own ends say that it cannot be.
+#[tokio::test]
+async fn a_time_outside_of_its_range_is_read_from_the_header() {
+    let mut house = House::with(1, |network, _| network.reorg_window = 1_024).await;
+    house.settle().await;
+    house.open("a", 100).await;
+    house.nodes[0].set(|is| is.log_time = Some(0));
+    house.world.mine_empty(1);
+    house.world.mine(vec![house.pay(tokens(100))]);
+    house.world.mine_empty(9);
+    house.settle().await;
+    assert_eq!(house.status("a").await, "CONFIRMED");
+    assert_eq!(house.books().await, Vec::<String>::new());
+}

@@ -63,14 +63,21 @@ impl House {
         let nodes: Vec<Node> = names.iter().map(|name| world.node(name)).collect();
         let (mut network, mut sessions) = (network(&names), sessions());
         change(&mut network, &mut sessions);
-        let (pool, watcher) = hire(&store, &network, &sessions, &nodes).await;
+        let pool = reach(&network, &nodes);
+        let watcher = hire(&store, &network, &sessions, pool.clone()).await;
         House { sql, store, world, nodes, network, sessions, pool, watcher }
     }
 
     /// A new process with the configuration as it is now.
     pub(crate) async fn restart(&mut self) {
+        self.hire(reach(&self.network, &self.nodes)).await;
+    }
+
+    /// A new process that reaches its nodes like this.
+    pub(crate) async fn hire(&mut self, pool: Arc<Pool>) {
         self.run("DELETE FROM leases").await;
-        (self.pool, self.watcher) = hire(&self.store, &self.network, &self.sessions, &self.nodes).await;
+        self.watcher = hire(&self.store, &self.network, &self.sessions, pool.clone()).await;
+        self.pool = pool;
     }
 
     /// One step.
@@ -160,13 +167,15 @@ impl House {
     }
 }
 
-async fn hire(store: &Store, network: &Network, sessions: &Sessions, nodes: &[Node]) -> (Arc<Pool>, Watcher) {
+fn reach(network: &Network, nodes: &[Node]) -> Arc<Pool> {
     let transports = network.endpoints.iter().zip(nodes).map(|(e, node)| (e.key.clone(), node.transport()));
-    let pool = Arc::new(Pool::with_transports(network, transports.collect()));
+    Arc::new(Pool::with_transports(network, transports.collect()))
+}
+
+async fn hire(store: &Store, network: &Network, sessions: &Sessions, pool: Arc<Pool>) -> Watcher {
     store.introduce_network(&network.slug, network.chain_id, network.testnet).await.unwrap();
     let lease = store.take_lease(&network.slug, "us", "digest").await.unwrap().unwrap();
-    let (network, sessions) = (Arc::new(network.clone()), Arc::new(sessions.clone()));
-    (pool.clone(), Watcher::new(network, sessions, store.clone(), pool, lease.fence))
+    Watcher::new(Arc::new(network.clone()), Arc::new(sessions.clone()), store.clone(), pool, lease.fence)
 }
 
 fn network(names: &[String]) -> Network {

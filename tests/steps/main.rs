@@ -7,6 +7,8 @@
     clippy::unwrap_used,
     reason = "tests may panic"
 )]
+#![allow(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
+#![allow(clippy::panic, clippy::unwrap_used)]
 
 #[path = "../support/scripted.rs"]
 mod scripted;
@@ -15,6 +17,7 @@ mod support;
 
 mod chains;
 mod content;
+mod heads;
 mod house;
 mod pool;
 mod rows;

@@ -85,7 +85,7 @@ fn told(block: &Block, is: &Behaviour) -> Vec<(u64, B256, Log)> {
 fn log_json(block: &Block, index: u64, tx: B256, log: &Log, is: &Behaviour) -> Value {
     let mut json = json!({
         "address": log.address, "topics": log.topics, "data": log.data,
-        "blockHash": block.hash, "blockNumber": hex(block.number), "blockTimestamp": hex(block.time),
+        "blockHash": block.hash, "blockNumber": hex(block.number), "blockTimestamp": hex(is.log_time.unwrap_or(block.time)),
         "transactionHash": tx, "transactionIndex": "0x0", "logIndex": hex(index), "removed": false,
     });
     if is.no_log_time {

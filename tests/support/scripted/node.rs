@@ -90,6 +90,8 @@ pub struct Behaviour {
     pub max_batch: Option<Limit>,
     /// Logs carry no `blockTimestamp`.
     pub no_log_time: bool,
+    /// Logs carry this `blockTimestamp`, whatever their block's is.
+    pub log_time: Option<u64>,
     /// It has no `eth_getBlockReceipts`.
     pub no_receipts: bool,
     /// `safe` and `finalized` are null, not an error.
