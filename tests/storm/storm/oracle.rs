@@ -93,11 +93,11 @@ impl<'a> Oracle<'a> {
         let (got, last) = (HashMap::new(), HashMap::new());
         let (in_parts, untied) = (BTreeSet::new(), BTreeSet::new());
         let mut oracle = Oracle { rules, claims, chain, got, in_parts, untied, last, owners };
-        for at in 0..chain.len() {
+        for (at, money) in chain.iter().enumerate() {
             match oracle.find(at) {
                 Ok(payees) if payees.len() == 1 => oracle.give(at, payees[0]),
-                Ok(tied) if tied.iter().any(|c| Some(&c.id) == chain[at].stood.as_ref()) => {
-                    let stood = tied.iter().find(|c| Some(&c.id) == chain[at].stood.as_ref());
+                Ok(tied) if tied.iter().any(|c| Some(&c.id) == money.stood.as_ref()) => {
+                    let stood = tied.iter().find(|c| Some(&c.id) == money.stood.as_ref());
                     oracle.give(at, stood.unwrap());
                 }
                 Ok(tied) => {
