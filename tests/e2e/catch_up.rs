@@ -15,7 +15,7 @@ use crate::support;
 
 const SESSIONS: usize = 60;
 /// Blocks with payments; nine empty ones follow each.
-const ROUNDS: usize = 300;
+const ROUNDS: usize = 200;
 const BLOWS: usize = 4;
 
 #[tokio::test]
@@ -59,7 +59,7 @@ async fn the_database_crashing_in_mid_catch_up_nothing_is_lost_or_doubled() {
     process.terminate().await;
 }
 
-/// Some thousand blocks with hundreds of payments, none of them looked at, and a database that begins below them.
+/// Two thousand blocks with hundreds of transfers, none of them looked at, and a database that begins below them.
 struct World {
     rig: Rig,
     chain: Chain,
@@ -71,7 +71,7 @@ struct World {
 impl World {
     async fn new(rig: Rig) -> World {
         let chain = Chain::start().await;
-        // Narrow ranges make a few thousand blocks last for hundreds of steps.
+        // Narrow ranges make them last for hundreds of steps.
         rig.configure(&[chain.section().with("max_block_range = 10")]);
         let shops: Vec<Address> = (0..SESSIONS).map(|_| chain.address()).collect();
         for (number, shop) in shops.iter().enumerate() {
@@ -124,7 +124,7 @@ impl World {
     }
 }
 
-/// Pays each shop five times, one of several in each block, and says what each got.
+/// Pays each shop several times, one of them in every tenth block, and says what each got.
 async fn history(chain: &Chain, shops: &[Address]) -> BTreeMap<Address, u64> {
     let mut sums = BTreeMap::new();
     chain.evm.set_automine(false).await.unwrap();
