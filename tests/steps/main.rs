@@ -7,8 +7,6 @@
     clippy::unwrap_used,
     reason = "tests may panic"
 )]
-#![allow(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
-#![allow(clippy::panic, clippy::unwrap_used)]
 
 #[path = "../support/scripted.rs"]
 mod scripted;
