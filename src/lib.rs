@@ -8,7 +8,7 @@
 //!
 //! | floor | rooms |
 //! |---|---|
-//! | 5 roof | [`app`] wires and supervises, [`demo`] is the ground for demo and tests |
+//! | 5 roof | [`app`] wires and supervises, [`demo`] is the ground for the tests, and the demo |
 //! | 4 faces | [`http`]: what is served; [`cli`]: one file a command |
 //! | 3 work | [`watcher`]: step, plan, matching, both looks, rewind |
 //! | 2 outside | [`chain`]: the only one that knows JSON-RPC; [`store`]: the only one that knows SQL |

@@ -235,21 +235,24 @@ impl Unit {
         Ok((places.collect::<Result<_, _>>()?, u64::try_from(confirmed).unwrap_or(u64::MAX)))
     }
 
-    /// Orphans transfers that the second look proved invented.
-    pub async fn orphan_invented(&mut self, slug: &Slug, invented: &[LogId]) -> Result<(), Error> {
+    /// Orphans transfers that a second look proved invented; returns how many of them had been confirmed.
+    pub async fn orphan_invented(&mut self, slug: &Slug, invented: &[LogId]) -> Result<u64, Error> {
         let hashes: Vec<String> = invented.iter().map(|id| codec::hash_text(id.block_hash)).collect();
         let indexes: Vec<i64> = invented.iter().map(|id| codec::index(id.log_index)).collect();
-        sqlx::query!(
-            "UPDATE transfers t SET state = 'ORPHANED', verified = false, confirmed_at = NULL, orphaned_at = now()
-               FROM unnest($2::text[], $3::bigint[]) AS n (block_hash, log_index)
-              WHERE t.network = $1 AND t.block_hash = n.block_hash AND t.log_index = n.log_index",
+        let rows = sqlx::query!(
+            r#"UPDATE transfers t SET state = 'ORPHANED', verified = false, confirmed_at = NULL, orphaned_at = now()
+                 FROM (SELECT x.block_hash, x.log_index, x.state FROM transfers x
+                         JOIN unnest($2::text[], $3::bigint[]) AS n (block_hash, log_index) USING (block_hash, log_index)
+                        WHERE x.network = $1 AND x.state <> 'ORPHANED') was
+                WHERE t.network = $1 AND t.block_hash = was.block_hash AND t.log_index = was.log_index
+            RETURNING was.state = 'CONFIRMED' AS "confirmed!""#,
             slug.as_str(),
             &hashes,
             &indexes,
         )
-        .execute(self.connection())
+        .fetch_all(self.connection())
         .await?;
-        Ok(())
+        Ok(u64::try_from(rows.iter().filter(|row| row.confirmed).count()).unwrap_or(u64::MAX))
     }
 
     /// Marks the canonical transfers of a range as looked at twice; returns the destinations to derive again: theirs, and

@@ -26,6 +26,9 @@ enum Contract {
     Wrong,
 }
 
+/// A disabled token is looked at again soon as well: one endpoint may have been wrong.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
+
 /// The tokens of a network and what is known of them.
 #[derive(Debug)]
 pub(super) struct Following {
@@ -93,7 +96,11 @@ impl Watcher {
     async fn ask_contracts(&mut self, endpoint: &Endpoint) {
         let network = self.network.slug.as_str();
         for (token, contract, asked) in &mut self.following.tokens {
-            let pause = if *contract == Contract::Unknown { ASK_SOON } else { ASK_AGAIN };
+            let pause = match contract {
+                Contract::Unknown => ASK_SOON,
+                Contract::Right => ASK_AGAIN,
+                Contract::Wrong => LOOK_AGAIN,
+            };
             if asked.is_some_and(|at| at.elapsed() < pause) {
                 continue;
             }

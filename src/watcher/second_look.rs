@@ -290,7 +290,7 @@ impl Watcher {
         let mut places: BTreeSet<Destination> = BTreeSet::new();
         if !ruling.invented.is_empty() {
             let ids: Vec<LogId> = ruling.invented.iter().map(Transfer::id).collect();
-            unit.orphan_invented(slug, &ids).await?;
+            effects.reverted = unit.orphan_invented(slug, &ids).await?;
             unit.orphan_empty_strangers(slug, &ids).await?;
             places.extend(ruling.invented.iter().map(|t| Destination { token: t.token, to: t.to }));
             effects.invented = count(ids.len());

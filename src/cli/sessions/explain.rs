@@ -32,8 +32,13 @@ pub(super) fn explain(case: &Case<'_>) -> Vec<String> {
     let mut lines = vec![case.verdict()];
     lines.extend(case.own());
     if case.reverted {
-        let hint = "a reorganisation removed a payment that was confirmed; deliver nothing on what was told before";
-        lines.push(format!("It was reverted: {hint}."));
+        let gone = "a reorganisation removed a payment that was confirmed";
+        let hint = if case.session.confirmed_at.is_some() {
+            "it was paid again since"
+        } else {
+            "deliver nothing on what was told before"
+        };
+        lines.push(format!("It was reverted: {gone}; {hint}."));
     }
     if case.waits() {
         lines.extend(case.network_trouble());
@@ -112,7 +117,7 @@ impl Case<'_> {
             match one.state.as_str() {
                 "CONFIRMED" => format!("{what} is confirmed."),
                 "SEEN" => format!("{what} is seen: {}.", self.awaited(one)),
-                _ => format!("{what} left the chain in a reorganisation; mined again it returns to this session."),
+                _ => format!("{what} left the chain in a reorganisation; mined again it is looked at again."),
             }
         };
         own.map(sentence).collect()
