@@ -42,9 +42,11 @@ CREATE TABLE deposit_sessions (
         CHECK ((confirmed_at IS NOT NULL) = (payment_status IN ('CONFIRMED', 'OVERPAID'))),
     CONSTRAINT deposit_sessions_sums CHECK (0 <= confirmed_amount AND confirmed_amount <= received_amount)
 );
-CREATE INDEX deposit_sessions_destination ON deposit_sessions (to_address, network, token_address);
+CREATE INDEX deposit_sessions_destination ON deposit_sessions (to_address, network, expires_at, token_address);
+CREATE INDEX deposit_sessions_open_destination ON deposit_sessions (to_address, network, token_address) WHERE closed_at IS NULL;
 CREATE INDEX deposit_sessions_expiry ON deposit_sessions (network, expires_at);
 CREATE INDEX deposit_sessions_expiring ON deposit_sessions (network, expires_at) WHERE closed_at IS NULL;
+CREATE INDEX deposit_sessions_cancelled ON deposit_sessions (network) WHERE closed_at IS NULL AND cancelled_at IS NOT NULL;
 CREATE INDEX deposit_sessions_unexamined ON deposit_sessions (id) WHERE examined_with IS NULL;
 CREATE INDEX deposit_sessions_unusable ON deposit_sessions (unusable) WHERE unusable IS NOT NULL AND closed_at IS NULL;
 CREATE INDEX deposit_sessions_by_status ON deposit_sessions (network, payment_status);
@@ -65,6 +67,12 @@ CREATE FUNCTION deposit_sessions_guard() RETURNS trigger LANGUAGE plpgsql SET se
 DECLARE
     allowed deposit_sessions;
 BEGIN
+    IF TG_OP <> 'DELETE' AND (TG_OP = 'INSERT' OR NOT deposit_watcher_is_writer())
+       AND (least(NEW.created_at, NEW.expires_at, NEW.cancelled_at) < '1970-01-01 00:00+00'
+            OR greatest(NEW.created_at, NEW.expires_at, NEW.cancelled_at) >= '10000-01-01 00:00+00') THEN
+        RAISE EXCEPTION 'times of a session lie between the years 1970 and 9999; for one that never expires write a far one of these'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'deposit_sessions_guard';
+    END IF;
     IF TG_OP = 'INSERT' THEN
         NEW.accepted_at := clock_timestamp();
         NEW.updated_at := NEW.accepted_at;

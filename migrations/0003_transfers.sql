@@ -126,12 +126,12 @@ BEGIN
             USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'deposit_sessions_proof';
     END IF;
 END $$;
-CREATE FUNCTION deposit_sessions_proof() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+CREATE FUNCTION deposit_sessions_proof() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
     PERFORM deposit_watcher_prove(NEW.id);
     RETURN NULL;
 END $$;
-CREATE FUNCTION transfers_proof() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+CREATE FUNCTION transfers_proof() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
     PERFORM deposit_watcher_prove(OLD.session_id);
     RETURN NULL;

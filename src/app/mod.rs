@@ -17,12 +17,17 @@ mod work;
 
 use std::process::ExitCode;
 
-use crate::cli::{self, Arguments, Command, Failure};
+use tracing::Level;
+
+use crate::cli::{self, Arguments, Command, Failure, args};
+use crate::demo;
 use crate::telemetry::logs;
 
 /// Carries out a command, from its first log line to its exit code.
 pub fn start(arguments: &Arguments) -> ExitCode {
-    if let Err(error) = logs::install() {
+    // Only who stays tells how it goes.
+    let stays = matches!(arguments.command, Command::Watch | Command::Run);
+    if let Err(error) = logs::install_at(if stays { Level::INFO } else { Level::WARN }) {
         return Failure::failed(format!("logging cannot start: {error}")).tell();
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -36,6 +41,9 @@ pub fn start(arguments: &Arguments) -> ExitCode {
 }
 
 async fn carry_out(arguments: &Arguments) -> Result<(), Failure> {
+    if let Command::Demo(asked) = &arguments.command {
+        return demonstrate(asked).await;
+    }
     let settings = cli::connect::settings(&arguments.sources)?;
     match &arguments.command {
         Command::Watch => watch::run(settings, watch::Schema::Demand).await,
@@ -45,6 +53,24 @@ async fn carry_out(arguments: &Arguments) -> Result<(), Failure> {
         | Command::Status(_)
         | Command::Sessions(_)
         | Command::Transfers(_)
-        | Command::Rescan(_)) => cli::run(&settings, other).await,
+        | Command::Rescan(_)
+        | Command::Demo(_)) => cli::run(&settings, other).await,
+    }
+}
+
+/// Reads no configuration: the demo writes its own.
+async fn demonstrate(asked: &args::Demo) -> Result<(), Failure> {
+    let options = demo::Options { keep: asked.keep, tools: asked.tools.clone() };
+    match demo::run(options).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Failure::failed("the demo did not end as it must")),
+        Err(error) => {
+            let text = format!("{error:#}");
+            let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+            let reason = lines.first().cloned().unwrap_or_default();
+            // Somebody's last words: they stand above the reason, a line each.
+            let details = if lines.len() > 1 { lines } else { Vec::new() };
+            Err(Failure { details, ..Failure::failed(reason.trim_end_matches(':')) })
+        }
     }
 }

@@ -5,11 +5,11 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::house::House;
-use super::supervisor::{Task, supervise};
+use super::supervisor::{Task, beat, supervise};
 use super::{admission, gauges, network, readiness, signals};
 use crate::cli::{Exit, Failure, connect};
 use crate::http::{Readiness, admin};
@@ -19,6 +19,9 @@ use crate::telemetry::{self, Exposition};
 
 /// What draining may take; what is left then rolls back.
 const DRAIN: Duration = Duration::from_millis(9_500);
+
+/// How often the admin listener shows that it is there.
+const BEAT_EVERY: Duration = Duration::from_secs(5);
 
 /// What is done about a schema that is behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +35,8 @@ pub(super) enum Schema {
 /// Runs until a signal comes.
 pub(super) async fn run(settings: Settings, schema: Schema) -> Result<(), Failure> {
     let exposition = telemetry::install().map_err(Failure::failed)?;
+    // What panics is logged like everything else; who keeps the task says the rest.
+    std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "a task panicked")));
     let shutdown = signals::listen()?;
     let Some(store) = database(&settings, schema, &shutdown).await? else { return Ok(()) };
     let listener = bind(settings.admin.listen)?;
@@ -57,7 +62,8 @@ async fn database(settings: &Settings, schema: Schema, stop: &CancellationToken)
         () = stop.cancelled() => return Ok(None),
     };
     if schema == Schema::Demand {
-        return connect::ready(&settings.database).await.map(Some);
+        connect::demand_schema(&reached, &settings.database).await?;
+        return Ok(Some(reached));
     }
     for migration in reached.missing_migrations().await? {
         tracing::info!(migration, "applying");
@@ -135,7 +141,17 @@ async fn serve(
     shutdown: CancellationToken,
 ) {
     match listener {
-        Ok(listener) => admin::serve(listener, exposition, readiness, shutdown).await,
+        Ok(listener) => tokio::select! {
+            () = admin::serve(listener, exposition, readiness, shutdown) => {}
+            () = beats() => {}
+        },
         Err(error) => tracing::error!(%error, "the admin listener cannot be used"),
+    }
+}
+
+async fn beats() {
+    loop {
+        beat("admin", "");
+        sleep(BEAT_EVERY).await;
     }
 }

@@ -92,6 +92,9 @@ fn place(log: LogJson, bounds: Bounds) -> Checked<Placed> {
     if !bounds.hold(block) {
         return wrong(format!("sent a log of block {}, which was not asked for", block.number));
     }
+    if i64::try_from(index.0).is_err() {
+        return wrong("sent a log with an impossible index");
+    }
     Ok(Placed { block, index: index.0, tx, log })
 }
 

@@ -262,14 +262,15 @@ impl Endpoint {
     }
 
     fn say(&self, before: EndpointState, after: EndpointState, why: &str) {
-        let (endpoint, before, is) = (&self.key, before.as_str(), after.as_str());
+        let (network, endpoint) = (self.observer.network(), &self.key);
+        let (before, is) = (before.as_str(), after.as_str());
         match after {
             EndpointState::Alive | EndpointState::Unchecked => {
-                tracing::info!(%endpoint, was = before, is, "endpoint changed");
+                tracing::info!(network, %endpoint, was = before, is, "endpoint changed");
             }
-            EndpointState::WrongChain => tracing::error!(%endpoint, was = before, is, why, "endpoint changed"),
+            EndpointState::WrongChain => tracing::error!(network, %endpoint, was = before, is, why, "endpoint changed"),
             EndpointState::Behind | EndpointState::Down | EndpointState::RateLimited | EndpointState::SetAside => {
-                tracing::warn!(%endpoint, was = before, is, why, "endpoint changed")
+                tracing::warn!(network, %endpoint, was = before, is, why, "endpoint changed")
             }
         }
     }

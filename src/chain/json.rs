@@ -57,6 +57,9 @@ impl HeaderJson {
         };
         let time = time_from_unix(self.timestamp.0)
             .ok_or_else(|| Fault::Misbehaving("gave a block with an impossible timestamp".to_owned()))?;
+        if i64::try_from(number.0).is_err() {
+            return Err(Fault::Misbehaving("gave a block with an impossible number".to_owned()));
+        }
         Ok(Header { block: BlockRef { number: BlockNumber(number.0), hash }, parent: self.parent_hash, time })
     }
 }
@@ -120,6 +123,7 @@ mod tests {
         assert!(matches!(header("\"0x1\"", "null", "\"0x1\""), Err(Fault::Misbehaving(_))));
         assert!(matches!(header("null", &hash, "\"0x1\""), Err(Fault::Misbehaving(_))));
         assert!(matches!(header("\"0x1\"", &hash, "\"0xffffffffffffffff\""), Err(Fault::Misbehaving(_))));
+        assert!(matches!(header("\"0x8000000000000000\"", &hash, "\"0x1\""), Err(Fault::Misbehaving(_))));
         assert!(matches!(header("\"0x1ffffffffffffffff\"", &hash, "\"0x1\""), Err(Fault::Refused(_))));
         assert!(matches!(header("\"\"", &hash, "\"0x1\""), Err(Fault::Refused(_))));
     }

@@ -17,6 +17,11 @@ impl Observer {
         Observer { network: network.clone(), endpoint: endpoint.clone() }
     }
 
+    /// The network, for the log: endpoints of two networks may have one key.
+    pub(super) fn network(&self) -> &str {
+        self.network.as_str()
+    }
+
     /// One request as the provider counts them; a batch is one, with the method `batch`.
     pub(super) fn request(&self, method: &'static str, outcome: &'static str, took: Duration) {
         let [network, endpoint] = self.labels();

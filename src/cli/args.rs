@@ -62,6 +62,9 @@ pub enum Command {
     #[command(after_help = "Example:\n  deposit-watcher rescan --network polygon --from 70000000 --to 70001000\n  \
         deposit-watcher rescan --network polygon --resume")]
     Rescan(Rescan),
+    /// The whole life of some deposits on a chain of our own, reorganisations included; needs no configuration.
+    #[command(after_help = "Example:\n  deposit-watcher demo --keep")]
+    Demo(Demo),
 }
 
 /// How data is printed.
@@ -234,6 +237,17 @@ pub struct Rescan {
     /// How long to wait until it is carried out.
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
     pub timeout: Duration,
+}
+
+/// `demo`
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Leave everything running at the end, until Ctrl-C.
+    #[arg(long)]
+    pub keep: bool,
+    /// Where the pinned PostgreSQL and anvil lie, instead of where `make tools` puts them.
+    #[arg(long, value_name = "FOLDER")]
+    pub tools: Option<PathBuf>,
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

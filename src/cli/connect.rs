@@ -32,9 +32,15 @@ pub async fn database(database: &Database) -> Result<Store, Failure> {
 /// The database with the schema this program was built with: what every command needs but `migrate` and `run`.
 pub async fn ready(database: &Database) -> Result<Store, Failure> {
     let store = self::database(database).await?;
+    demand_schema(&store, database).await?;
+    Ok(store)
+}
+
+/// Refuses a schema that is behind: 75, for whoever migrates may be about to.
+pub async fn demand_schema(store: &Store, database: &Database) -> Result<(), Failure> {
     let missing = store.missing_migrations().await?;
     if missing.is_empty() {
-        return Ok(store);
+        return Ok(());
     }
     let (behind, address) = (behind(missing.len()), address(database));
     Err(Failure::new(Exit::Unavailable, format!("the schema of {address} is {behind}; run `deposit-watcher migrate`")))

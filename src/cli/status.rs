@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::args::Shape;
 use super::connect;
 use super::exit::Failure;
-use super::output::{self, Columns};
+use super::output::{self, Columns, Output};
 use crate::domain::SessionStatus;
 use crate::settings::{Network, Settings};
 use crate::store::NetworkStatus;
@@ -39,7 +39,8 @@ const COLUMNS: Columns = Columns {
 #[derive(Debug, Serialize)]
 struct Line {
     network: String,
-    /// `working`, `idle` (nobody works it), `halted`, `new` (never worked), `disabled`, `unknown` (not configured here).
+    /// `working`, `blind` (held, but no head was read lately), `idle` (nobody works it), `halted`, `new` (never worked),
+    /// `disabled`, `unknown` (not configured here).
     state: &'static str,
     head: Option<i64>,
     scanned: Option<i64>,
@@ -64,14 +65,30 @@ pub(super) async fn run(settings: &Settings, shape: Shape) -> Result<(), Failure
     let (statuses, counts) = (store.network_statuses().await?, store.session_counts().await?);
     let lines = lines(&settings.networks, &statuses, counts);
     output::table(&lines, COLUMNS, shape.output)?;
-    let halted = lines.iter().filter_map(|line| Some((&line.network, line.halted.as_ref()?)));
-    if shape.output == output::Output::Text {
-        for (network, why) in halted {
-            let cure = format!("`deposit-watcher rescan --network {network} --resume` says what to do");
-            output::print(&format!("{network} is halted: {}; {cure}\n", why.replace(char::is_control, " ")))?;
-        }
+    match shape.output {
+        Output::Text => lines.iter().try_for_each(|line| output::print(&line.trouble())),
+        Output::Json | Output::Csv => Ok(()),
     }
-    Ok(())
+}
+
+impl Line {
+    /// What is wrong and the cure, for people; nothing where all is well.
+    fn trouble(&self) -> String {
+        let network = &self.network;
+        let text = match (self.state, &self.halted) {
+            (_, Some(why)) => {
+                format!(
+                    "{network} is halted: {why}; `deposit-watcher rescan --network {network} --resume` says what to do"
+                )
+            }
+            ("blind", None) => {
+                format!("{network} gives no heads to who works it; `deposit-watcher check` asks its endpoints")
+            }
+            ("idle", None) => format!("{network} is worked by nobody; start `deposit-watcher run`"),
+            (_, None) => return String::new(),
+        };
+        text.replace(char::is_control, " ") + "\n"
+    }
 }
 
 fn lines(networks: &[Network], statuses: &[NetworkStatus], counts: Vec<(String, String, u64)>) -> Vec<Line> {
@@ -126,10 +143,19 @@ fn state(network: Option<&Network>, status: Option<&NetworkStatus>) -> &'static 
         (None, _) => "unknown",
         (Some(_), Some(status)) if status.halted.is_some() => "halted",
         (Some(network), _) if !network.enabled => "disabled",
+        (Some(network), Some(status)) if status.holder.is_some() && is_silent(status, Some(network)) => "blind",
         (Some(_), Some(status)) if status.holder.is_some() => "working",
         (Some(_), Some(status)) if status.scanned.is_some() => "idle",
         (Some(_), _) => "new",
     }
+}
+
+/// No head was read for three poll intervals, and for 30 s: heads are written down only now and then.
+fn is_silent(status: &NetworkStatus, network: Option<&Network>) -> bool {
+    let interval = network.map_or(Duration::from_secs(2), |network| network.poll_interval);
+    let patience = interval.saturating_mul(3).max(Duration::from_secs(30));
+    let since = |seen| status.now.signed_duration_since(seen).to_std().unwrap_or_default();
+    status.head_seen_at.is_none_or(|seen| since(seen) > patience)
 }
 
 /// How far scanning is behind the newest head that was seen; the age of the scanned block while blocks wait, or while
@@ -137,12 +163,8 @@ fn state(network: Option<&Network>, status: Option<&NetworkStatus>) -> &'static 
 pub fn lag(status: &NetworkStatus, network: Option<&Network>) -> Option<(u64, Duration)> {
     let (scanned, time) = (status.scanned?, status.scanned_time?);
     let blocks = status.head.and_then(|head| u64::try_from(head.saturating_sub(scanned)).ok()).unwrap_or_default();
-    let span = |since| status.now.signed_duration_since(since).to_std().unwrap_or_default();
-    let patience = network.map_or(Duration::from_secs(2), |network| network.poll_interval).saturating_mul(3);
-    // The holder writes heads down at most once in some seconds.
-    let patience = patience.max(Duration::from_secs(30));
-    let silent = status.head_seen_at.is_none_or(|seen| span(seen) > patience);
-    Some((blocks, if blocks > 0 || silent { span(time) } else { Duration::ZERO }))
+    let age = status.now.signed_duration_since(time).to_std().unwrap_or_default();
+    Some((blocks, if blocks > 0 || is_silent(status, network) { age } else { Duration::ZERO }))
 }
 
 #[cfg(test)]

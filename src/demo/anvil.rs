@@ -23,17 +23,22 @@ pub struct Anvil {
 }
 
 impl Anvil {
-    /// EIP-155 id of the chain.
+    /// EIP-155 id of the chain, unless the arguments give another: unlocked accounts sign for the id it began with, so
+    /// `anvil_setChainId` leaves nobody who can pay.
     pub const CHAIN_ID: u64 = 31_337;
 
-    /// Starts it with further arguments (`--no-mining`, `--block-time 1`, `--slots-in-an-epoch 4`; one word each, no
-    /// blanks within); blocks until it listens. The kernel picks the port, so there is no clash.
+    /// Starts it with further arguments (`--no-mining`, `--block-time 1`, `--slots-in-an-epoch 4`, `--chain-id 31338`; one
+    /// word each, no blanks within); blocks until it listens. The kernel picks the port, so there is no clash.
     pub fn start(tools: &Tools, args: &[&str]) -> anyhow::Result<Anvil> {
         let binary = tools.anvil()?;
         let mut guard = Guard::new(&std::env::temp_dir(), None, "KILL")?;
         std::os::unix::fs::symlink(binary, guard.folder().join("anvil"))?;
-        let mut words = vec!["./anvil", "--host", "127.0.0.1", "--port", "0", "--chain-id", "31337"];
+        let mut words = vec!["./anvil", "--host", "127.0.0.1", "--port", "0"];
         words.extend(args);
+        // Given twice it is refused.
+        if !args.contains(&"--chain-id") {
+            words.extend(["--chain-id", "31337"]);
+        }
         guard.start(&words)?;
         let port = guard.wait(|guard| port_in(&fs::read_to_string(guard.folder().join("log")).ok()?));
         Ok(Anvil { port: port.context("cannot start anvil")?, guard })

@@ -1,4 +1,12 @@
-//! The ground that demo and tests stand on: a PostgreSQL and an anvil of our own, tokens to move, a line to cut.
+//! The ground that demo and tests stand on: a PostgreSQL and an anvil of our own, tokens to move, a line to cut. And the
+//! demo itself: [`run`] plays a story on that ground, with the real binary as the watcher, and judges how it ends.
+//!
+//! ```text
+//! show ── stage    what runs: PostgreSQL, anvil, the watcher
+//!    │  ├─ script   what happens ── cast   to which sessions, and how they must end
+//!    │  └─ scene    how things stand
+//!    └──── screen   what is seen of it
+//! ```
 //!
 //! Roof, beside [`crate::app`]: nothing of the house imports it. Only for chain 31337 and databases it made itself.
 //! Everything it starts dies with us, however we die (see [`guard`]). The binaries come from `make tools`.
@@ -16,10 +24,16 @@
 //! ```
 
 pub mod anvil;
+mod cast;
 pub mod evm;
 pub mod guard;
 pub mod postgres;
 pub mod proxy;
+mod scene;
+mod screen;
+mod script;
+mod show;
+mod stage;
 pub mod tokens;
 pub mod tools;
 
@@ -27,5 +41,6 @@ pub use anvil::Anvil;
 pub use evm::{Evm, Receipt, Remined};
 pub use postgres::{Postgres, Stop};
 pub use proxy::Proxy;
+pub use show::{Options, run};
 pub use tokens::{Call, Contract};
 pub use tools::Tools;

@@ -6,9 +6,12 @@
 #![allow(clippy::as_conversions, reason = "the only way to tell query! of an array of nullable texts")]
 
 mod admission;
+mod aside;
 mod blocks;
 mod books;
 mod codec;
+mod demo_rows;
+mod expiry;
 mod history;
 mod lease;
 mod networks;
@@ -28,6 +31,7 @@ use sqlx::{Executor, Row};
 pub use admission::{Examined, UnexaminedRow};
 pub use blocks::{BlockTime, RecordedBlock};
 pub use books::Finding;
+pub use demo_rows::PlainSession;
 pub use history::HistoryLine;
 pub use lease::{Fence, Lease};
 pub use networks::{Cursor, NetworkRow, Pinned};

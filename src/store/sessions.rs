@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Error, Store, Unit, codec};
+use super::{Error, Unit, codec};
 use crate::domain::{Address, BlockNumber, SessionId, SessionStatus, Slug, Time};
 
 /// Where money of a token arrives: what a derivation is about, within its network.
@@ -125,7 +125,7 @@ pub struct Transition {
     pub to: SessionStatus,
 }
 
-fn status(text: &str) -> Result<SessionStatus, Error> {
+pub(super) fn status(text: &str) -> Result<SessionStatus, Error> {
     SessionStatus::parse(text).ok_or_else(|| Error::Unreadable(format!("{text:?} is no payment status")))
 }
 
@@ -145,10 +145,16 @@ impl Unit {
                       s.accepted_at, greatest(s.created_at, s.accepted_at) AS "begins_at!", s.expires_at, s.topup_seconds, s.cancelled_at,
                       s.payment_status, trim_scale(s.received_amount)::text AS "received!", trim_scale(s.confirmed_amount)::text AS "confirmed!",
                       s.tx_id, s.closed_at IS NOT NULL AS "closed!", s.lost_at_block, g.token AS "token!", g.recipient AS "recipient!"
-                 FROM unnest($2::text[], $3::text[]) AS g (token, recipient)
-                 JOIN deposit_sessions s ON s.network = $1 AND s.to_address = g.recipient AND s.token_address = g.token
-                WHERE s.closed_at IS NULL OR s.expires_at >= $4
-                   OR s.id IN (SELECT o.session_id FROM transfers o WHERE o.network = $1 AND o.to_address = g.recipient AND o.state = 'ORPHANED')
+                 FROM (SELECT i.token, i.recipient, o.id FROM unnest($2::text[], $3::text[]) AS i (token, recipient)
+                         JOIN deposit_sessions o ON o.network = $1 AND o.to_address = i.recipient AND o.token_address = i.token AND o.closed_at IS NULL
+                        UNION
+                       SELECT i.token, i.recipient, o.id FROM unnest($2::text[], $3::text[]) AS i (token, recipient)
+                         JOIN deposit_sessions o ON o.network = $1 AND o.to_address = i.recipient AND o.token_address = i.token AND o.expires_at >= $4
+                        UNION
+                       SELECT i.token, i.recipient, o.session_id FROM unnest($2::text[], $3::text[]) AS i (token, recipient)
+                         JOIN transfers o ON o.network = $1 AND o.to_address = i.recipient AND o.token_address = i.token AND o.state = 'ORPHANED'
+                      ) AS g (token, recipient, id)
+                 JOIN deposit_sessions s ON s.id = g.id
                 ORDER BY s.id
                   FOR NO KEY UPDATE OF s SKIP LOCKED"#,
             slug.as_str(),
@@ -194,11 +200,16 @@ impl Unit {
     ) -> Result<Vec<GroupRow>, Error> {
         let recipients: Vec<String> = destinations.iter().map(|d| codec::address_text(d.to)).collect();
         let rows = sqlx::query!(
-            r#"SELECT id, token_address AS "token!", to_address AS "to!", greatest(created_at, accepted_at) AS "begins_at!", expires_at
-                 FROM deposit_sessions
-                WHERE network = $1 AND to_address = ANY($2)
-                  AND (closed_at IS NULL OR expires_at >= $3
-                       OR id IN (SELECT o.session_id FROM transfers o WHERE o.network = $1 AND o.to_address = ANY($2) AND o.state = 'ORPHANED'))"#,
+            r#"SELECT s.id, s.token_address AS "token!", s.to_address AS "to!", greatest(s.created_at, s.accepted_at) AS "begins_at!", s.expires_at
+                 FROM (SELECT o.id FROM unnest($2::text[]) AS i (recipient)
+                         JOIN deposit_sessions o ON o.network = $1 AND o.to_address = i.recipient AND o.closed_at IS NULL
+                        UNION
+                       SELECT o.id FROM unnest($2::text[]) AS i (recipient)
+                         JOIN deposit_sessions o ON o.network = $1 AND o.to_address = i.recipient AND o.expires_at >= $3
+                        UNION
+                       SELECT o.session_id FROM unnest($2::text[]) AS i (recipient)
+                         JOIN transfers o ON o.network = $1 AND o.to_address = i.recipient AND o.state = 'ORPHANED') AS g (id)
+                 JOIN deposit_sessions s ON s.id = g.id"#,
             slug.as_str(),
             &recipients,
             horizon,
@@ -276,148 +287,5 @@ impl Unit {
         .execute(self.connection())
         .await?;
         Ok(())
-    }
-
-    /// Claims what is now due of part-paid sessions, so that no new session asks for the same amount.
-    pub async fn claim_due(&mut self, due: &[(SessionId, String)]) -> Result<(), Error> {
-        let (ids, amounts): (Vec<String>, Vec<String>) =
-            due.iter().map(|(id, amount)| (id.0.clone(), amount.clone())).unzip();
-        sqlx::query!(
-            "INSERT INTO amount_claims (network, token_address, to_address, amount, session_id)
-             SELECT DISTINCT ON (s.network, s.token_address, s.to_address, n.amount::numeric)
-                    s.network, s.token_address, s.to_address, n.amount::numeric, s.id
-               FROM unnest($1::text[], $2::text[]) AS n (id, amount) JOIN deposit_sessions s ON s.id = n.id
-             ON CONFLICT DO NOTHING",
-            &ids,
-            &amounts,
-        )
-        .execute(self.connection())
-        .await?;
-        Ok(())
-    }
-
-    /// Puts destinations aside until the transaction that holds one of their sessions has ended.
-    pub async fn defer(&mut self, slug: &Slug, destinations: &[Destination]) -> Result<(), Error> {
-        let (tokens, recipients) = Destination::columns(destinations);
-        sqlx::query!(
-            "INSERT INTO pending_derivations (network, token_address, to_address)
-             SELECT $1, g.token, g.recipient FROM unnest($2::text[], $3::text[]) AS g (token, recipient) ON CONFLICT DO NOTHING",
-            slug.as_str(),
-            &tokens,
-            &recipients,
-        )
-        .execute(self.connection())
-        .await?;
-        Ok(())
-    }
-
-    /// Takes up to 1,000 destinations that were put aside.
-    pub async fn take_deferred(&mut self, slug: &Slug) -> Result<Vec<Destination>, Error> {
-        let rows = sqlx::query!(
-            "DELETE FROM pending_derivations WHERE ctid = ANY(ARRAY(SELECT ctid FROM pending_derivations WHERE network = $1 LIMIT 1000))
-             RETURNING token_address, to_address",
-            slug.as_str(),
-        )
-        .fetch_all(self.connection())
-        .await?;
-        rows.iter().map(|row| Destination::read(&row.token_address, &row.to_address)).collect()
-    }
-
-    /// Ends the waiting of sessions whose time ran out by chain time, and of cancelled ones without money (I9).
-    ///
-    /// `cursor` and `chain_time` are those this unit commits. Only sessions of `tokens`, which the cursor covers. A
-    /// session that lost its transfer waits until `lost_at + hold`. At most 5,000 a step; held rows are left for later.
-    pub async fn expire(
-        &mut self,
-        slug: &Slug,
-        tokens: &[Address],
-        cursor: BlockNumber,
-        chain_time: Time,
-        grace: Duration,
-        hold: u64,
-    ) -> Result<Vec<Transition>, Error> {
-        let tokens: Vec<String> = tokens.iter().copied().map(codec::address_text).collect();
-        let rows = sqlx::query!(
-            r#"UPDATE deposit_sessions s
-                  SET payment_status = CASE s.received_amount WHEN 0 THEN 'EXPIRED' ELSE s.payment_status END, closed_at = clock_timestamp()
-                 FROM (SELECT x.id, x.payment_status FROM deposit_sessions x
-                        WHERE x.network = $1 AND x.closed_at IS NULL AND x.token_address = ANY($2)
-                          AND (x.received_amount = 0 AND x.payment_status IN ('CREATED', 'PENDING') OR x.payment_status = 'UNDERPAID')
-                          AND (x.expires_at + make_interval(secs => $5) < $4 OR x.cancelled_at IS NOT NULL)
-                          AND (x.lost_at_block IS NULL OR x.lost_at_block + $6 <= $3)
-                          AND NOT EXISTS (SELECT FROM pending_derivations p WHERE p.network = $1 AND p.token_address = x.token_address AND p.to_address = x.to_address)
-                        LIMIT 5000 FOR NO KEY UPDATE SKIP LOCKED) was
-                WHERE s.id = was.id
-            RETURNING s.id, was.payment_status AS "from!", s.payment_status AS "to!""#,
-            slug.as_str(),
-            &tokens,
-            codec::height(cursor),
-            chain_time,
-            grace.as_secs_f64(),
-            i64::try_from(hold).unwrap_or(i64::MAX),
-        )
-        .fetch_all(self.connection())
-        .await?;
-        rows.into_iter()
-            .map(|row| Ok(Transition { id: SessionId(row.id), from: status(&row.from)?, to: status(&row.to)? }))
-            .collect()
-    }
-}
-
-impl Store {
-    /// Of these transfers' (recipient, block number), those that a session had named before their block was first
-    /// looked at: the first look should have had them.
-    pub async fn named_in_time(
-        &self,
-        slug: &Slug,
-        places: &[(Address, BlockNumber)],
-    ) -> Result<Vec<(Address, BlockNumber)>, Error> {
-        let recipients: Vec<String> = places.iter().map(|(to, _)| codec::address_text(*to)).collect();
-        let heights: Vec<i64> = places.iter().map(|(_, number)| codec::height(*number)).collect();
-        let rows = sqlx::query!(
-            r#"SELECT n.recipient AS "recipient!", n.number AS "number!" FROM unnest($2::text[], $3::bigint[]) AS n (recipient, number)
-                WHERE EXISTS (SELECT FROM deposit_sessions s WHERE s.to_address = n.recipient AND s.accepted_at <
-                      (SELECT b.looked_at FROM blocks b WHERE b.network = $1 AND b.canonical AND b.number >= n.number ORDER BY b.number LIMIT 1))"#,
-            slug.as_str(),
-            &recipients,
-            &heights,
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        rows.iter().map(|row| Ok((codec::address(&row.recipient)?, codec::number(row.number)?))).collect()
-    }
-
-    /// True when an open session's `expires_at` lies between two times: the second look is due there.
-    pub async fn expiring_between(&self, slug: &Slug, after: Time, until: Time) -> Result<bool, Error> {
-        let row = sqlx::query!(
-            r#"SELECT EXISTS (SELECT FROM deposit_sessions
-                               WHERE network = $1 AND expires_at > $2 AND expires_at <= $3
-                                 AND payment_status IN ('CREATED', 'PENDING', 'EXPIRED', 'UNDERPAID')) AS "due!""#,
-            slug.as_str(),
-            after,
-            until,
-        )
-        .fetch_one(&self.pool)
-        .await?;
-        Ok(row.due)
-    }
-
-    /// When the oldest session of this network began that still may be paid (of one token, where given).
-    pub async fn oldest_open_begin(
-        &self,
-        slug: &Slug,
-        token: Option<Address>,
-        since: Option<Time>,
-    ) -> Result<Option<Time>, Error> {
-        let row = sqlx::query!(
-            r#"SELECT min(greatest(created_at, accepted_at)) AS oldest FROM deposit_sessions
-                WHERE network = $1 AND ($3::timestamptz IS NULL OR accepted_at >= $3) AND (CASE WHEN $2::text IS NULL THEN closed_at IS NULL ELSE token_address = $2 END)"#,
-            slug.as_str(),
-            token.map(codec::address_text),
-            since,
-        )
-        .fetch_one(&self.pool)
-        .await?;
-        Ok(row.oldest)
     }
 }

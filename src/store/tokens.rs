@@ -2,7 +2,7 @@
 //! with the cursor's own fence.
 
 use super::{Error, Store, Unit, codec};
-use crate::domain::{Address, BlockNumber, Slug, Token};
+use crate::domain::{Address, BlockNumber, Percent, Slug, Token, TokenKey, Units};
 
 /// A token as pinned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +43,36 @@ impl Store {
 }
 
 impl Unit {
+    /// Of these contracts those that are pinned, as they were last configured.
+    pub async fn former_tokens(&mut self, slug: &Slug, addresses: &[Address]) -> Result<Vec<Token>, Error> {
+        if addresses.is_empty() {
+            return Ok(Vec::new());
+        }
+        let addresses: Vec<String> = addresses.iter().copied().map(codec::address_text).collect();
+        let rows = sqlx::query!(
+            r#"SELECT key, address, symbol, decimals, trim_scale(tolerance)::text AS "tolerance!" FROM tokens
+                WHERE network = $1 AND address = ANY($2)"#,
+            slug.as_str(),
+            &addresses,
+        )
+        .fetch_all(self.connection())
+        .await?;
+        let unreadable = |what: String| Error::Unreadable(format!("token {what}"));
+        rows.into_iter()
+            .map(|row| {
+                let decimals = u8::try_from(row.decimals).unwrap_or(u8::MAX);
+                Ok(Token {
+                    key: TokenKey::parse(&row.key).map_err(|error| unreadable(format!("{:?} {error}", row.key)))?,
+                    address: codec::address(&row.address)?,
+                    tolerance: Units::parse(&row.tolerance, decimals).map_err(|e| unreadable(e.to_string()))?,
+                    symbol: row.symbol,
+                    decimals,
+                    min_partial: Percent(0),
+                })
+            })
+            .collect()
+    }
+
     /// Pins a token and follows it from the cursor on.
     pub async fn follow_token(&mut self, slug: &Slug, token: &Token) -> Result<(), Error> {
         sqlx::query!(

@@ -56,7 +56,8 @@ async fn watched<'c>(by: impl sqlx::PgExecutor<'c>, addresses: &[Address], since
     let texts: Vec<String> = addresses.iter().copied().map(codec::address_text).collect();
     let rows = sqlx::query!(
         r#"SELECT a.address AS "address!" FROM unnest($1::text[]) AS a (address)
-            WHERE EXISTS (SELECT FROM deposit_sessions s WHERE s.to_address = a.address AND s.accepted_at >= $2)"#,
+            WHERE EXISTS (SELECT FROM deposit_sessions s WHERE s.to_address = a.address
+                           AND (s.accepted_at >= $2 OR s.closed_at IS NULL OR s.expires_at >= $2))"#,
         &texts,
         since,
     )
@@ -103,7 +104,7 @@ impl Store {
             .collect()
     }
 
-    /// Which of these addresses a session has named since `since`, on any network.
+    /// Which of these addresses a session has named since `since`, or still waits for money at, on any network.
     pub async fn watched(&self, addresses: &[Address], since: Time) -> Result<Vec<Address>, Error> {
         watched(&self.pool, addresses, since).await
     }
@@ -120,12 +121,14 @@ impl Store {
         Ok(codec::count(row.count))
     }
 
-    /// True when a seen transfer waits for the second look at or below `to`.
-    pub async fn seen_waiting(&self, slug: &Slug, to: BlockNumber) -> Result<bool, Error> {
+    /// True when a transfer of these tokens waits to be confirmed at or below `to`.
+    pub async fn seen_waiting(&self, slug: &Slug, to: BlockNumber, tokens: &[Address]) -> Result<bool, Error> {
+        let tokens: Vec<String> = tokens.iter().copied().map(codec::address_text).collect();
         let row = sqlx::query!(
-            r#"SELECT EXISTS (SELECT FROM transfers WHERE network = $1 AND state = 'SEEN' AND NOT verified AND block_number <= $2) AS "waits!""#,
+            r#"SELECT EXISTS (SELECT FROM transfers WHERE network = $1 AND state = 'SEEN' AND block_number <= $2 AND token_address = ANY($3)) AS "waits!""#,
             slug.as_str(),
             codec::height(to),
+            &tokens,
         )
         .fetch_one(&self.pool)
         .await?;
@@ -141,8 +144,9 @@ impl Unit {
 
     /// Inserts transfers whose blocks are recorded; returns those that are new or live again (I3).
     ///
-    /// One that was seen in a block that left the chain keeps when it was first stored, the session it had, and, where
-    /// that block left within `reorg_grace`, the time it was first mined.
+    /// One that was seen in a block that left the chain keeps when it was first stored, the session it had, what a person
+    /// decided of it, and, where that block left within `reorg_grace`, the time it was first mined. A row that lives
+    /// again holds what this answer says, not what an endpoint once invented at its place.
     pub async fn insert_transfers(
         &mut self,
         slug: &Slug,
@@ -162,20 +166,33 @@ impl Unit {
                ), twins AS (
                  SELECT i.block_hash, i.log_index, min(t.seen_at) AS seen_at,
                         min(t.paid_at) FILTER (WHERE t.orphaned_at > now() - make_interval(secs => $12)) AS paid_at,
-                        (array_agg(t.session_id ORDER BY t.orphaned_at DESC) FILTER (WHERE t.session_id IS NOT NULL))[1] AS had
+                        (array_agg(t.session_id ORDER BY t.orphaned_at DESC) FILTER (WHERE t.session_id IS NOT NULL))[1] AS had,
+                        (array_agg(t.session_id ORDER BY t.orphaned_at DESC) FILTER (WHERE t.settled = 'assigned'))[1] AS settled
                    FROM incoming i
                    JOIN transfers t ON t.network = $1 AND t.tx_hash = i.tx_hash AND t.state = 'ORPHANED' AND t.token_address = i.token
                     AND t.from_address = i.sender AND t.to_address = i.recipient AND t.amount_units = i.units::numeric
                   GROUP BY i.block_hash, i.log_index)
                INSERT INTO transfers AS t (network, block_hash, log_index, block_number, block_time, tx_hash, token_address,
-                      from_address, to_address, amount_units, amount, state, paid_at, seen_at, had_session)
+                      from_address, to_address, amount_units, amount, state, paid_at, seen_at, had_session, session_id, settled)
                SELECT $1, i.block_hash, i.log_index, i.number, i.time, i.tx_hash, i.token, i.sender, i.recipient,
-                      i.units::numeric, i.amount::numeric, 'SEEN', least(i.time, w.paid_at), least(now(), w.seen_at), w.had
+                      i.units::numeric, i.amount::numeric, 'SEEN', least(i.time, w.paid_at), least(now(), w.seen_at), w.had, w.settled,
+                      CASE WHEN w.settled IS NOT NULL THEN 'assigned' END
                  FROM incoming i LEFT JOIN twins w USING (block_hash, log_index)
                ON CONFLICT (network, block_hash, log_index) DO UPDATE
-                  SET state = 'SEEN', verified = false, confirmed_at = NULL, orphaned_at = NULL, reason = NULL,
-                      had_session = coalesce(t.session_id, t.had_session),
-                      session_id = CASE t.settled WHEN 'assigned' THEN t.session_id END
+                  SET (state, verified, confirmed_at, orphaned_at, reason, tx_hash, token_address, from_address, to_address, amount_units,
+                       amount, block_number, block_time, paid_at, seen_at, had_session, session_id, settled) =
+                      (SELECT 'SEEN', false, NULL::timestamptz, NULL::timestamptz, NULL, EXCLUDED.tx_hash, EXCLUDED.token_address,
+                              EXCLUDED.from_address, EXCLUDED.to_address, EXCLUDED.amount_units, EXCLUDED.amount,
+                              CASE WHEN same THEN t.block_number ELSE EXCLUDED.block_number END,
+                              CASE WHEN same THEN t.block_time ELSE EXCLUDED.block_time END,
+                              CASE WHEN same THEN t.paid_at ELSE EXCLUDED.paid_at END,
+                              CASE WHEN same THEN t.seen_at ELSE EXCLUDED.seen_at END,
+                              CASE WHEN same THEN coalesce(t.session_id, t.had_session) ELSE EXCLUDED.had_session END,
+                              CASE WHEN same AND t.settled = 'assigned' THEN t.session_id END,
+                              CASE WHEN same THEN t.settled END
+                         FROM (SELECT (t.tx_hash, t.token_address, t.from_address, t.to_address, t.amount_units)
+                                      IS NOT DISTINCT FROM (EXCLUDED.tx_hash, EXCLUDED.token_address, EXCLUDED.from_address,
+                                                            EXCLUDED.to_address, EXCLUDED.amount_units) AS same) AS content)
                 WHERE t.state = 'ORPHANED'
                RETURNING token_address, to_address"#,
             slug.as_str(),
@@ -235,7 +252,8 @@ impl Unit {
         Ok(())
     }
 
-    /// Marks the canonical transfers of a range as looked at twice; returns the addresses to derive again.
+    /// Marks the canonical transfers of a range as looked at twice; returns the destinations to derive again: theirs, and
+    /// those of transfers further down that were looked at twice and still wait.
     pub async fn verify_between(
         &mut self,
         slug: &Slug,
@@ -245,9 +263,14 @@ impl Unit {
     ) -> Result<Vec<Destination>, Error> {
         let tokens: Vec<String> = tokens.iter().copied().map(codec::address_text).collect();
         let rows = sqlx::query!(
-            "UPDATE transfers SET verified = true
-              WHERE network = $1 AND block_number BETWEEN $2 AND $3 AND state = 'SEEN' AND NOT verified AND token_address = ANY($4)
-            RETURNING token_address, to_address",
+            r#"WITH looked AS (
+                 UPDATE transfers SET verified = true
+                  WHERE network = $1 AND block_number BETWEEN $2 AND $3 AND state = 'SEEN' AND NOT verified AND token_address = ANY($4)
+              RETURNING token_address, to_address)
+               SELECT token_address AS "token_address!", to_address AS "to_address!" FROM looked
+                UNION
+               SELECT token_address, to_address FROM transfers
+                WHERE network = $1 AND block_number <= $3 AND state = 'SEEN' AND verified AND token_address = ANY($4)"#,
             slug.as_str(),
             codec::height(from),
             codec::height(to),

@@ -3,7 +3,7 @@
 //! A frozen holder must block nobody, so the server itself ends what takes too long; the settings are local to the
 //! transaction, so they survive pgBouncer's transaction mode.
 
-use sqlx::{Executor, PgConnection, Postgres, Transaction};
+use sqlx::{Acquire, Executor, PgConnection, Postgres, Transaction};
 
 use super::{Cursor, Error, Fence, Store, codec};
 use crate::domain::BlockNumber;
@@ -31,6 +31,11 @@ impl Unit {
     /// The connection, for this room's statements.
     pub(super) fn connection(&mut self) -> &mut PgConnection {
         &mut self.transaction
+    }
+
+    /// A part of this unit that may fail without the rest.
+    pub(super) async fn savepoint(&mut self) -> Result<Transaction<'_, Postgres>, Error> {
+        Ok(self.transaction.begin().await?)
     }
 
     /// Tells the triggers which cursor this unit will commit, for the confirmations that events carry.

@@ -3,6 +3,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use tracing::Level;
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
@@ -23,11 +24,21 @@ enum Format {
 ///
 /// When the process logs already.
 pub fn install() -> Result<(), TryInitError> {
+    install_at(Level::INFO)
+}
+
+/// The same with another level where `RUST_LOG` says none: commands that only look need not tell how it goes.
+///
+/// # Errors
+///
+/// When the process logs already.
+pub fn install_at(default: Level) -> Result<(), TryInitError> {
+    let default = LevelFilter::from_level(default);
     let format = if io::stderr().is_terminal() { Format::Human } else { Format::Json };
-    let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env();
+    let filter = EnvFilter::builder().with_default_directive(default.into()).from_env();
     let (filter, unreadable) = match filter {
         Ok(filter) => (filter, None),
-        Err(error) => (EnvFilter::new("info"), Some(error)),
+        Err(error) => (EnvFilter::new(default.to_string()), Some(error)),
     };
     tracing_subscriber::registry().with(lines(format, Stderr::default).with_filter(filter)).try_init()?;
     if let Some(error) = unreadable {

@@ -63,7 +63,16 @@ pub fn admit(row: &SessionRow, network: &Network) -> Result<Session, Unusable> {
         amount: &row.amount,
     };
     let (token, address, amount) = examine(claim, Some(network))?;
-    Ok(Session {
+    Ok(session(row, token, address, amount))
+}
+
+/// What a row was that can no longer be used: its books still follow the transfers it has. `None` where it never could.
+pub fn retired(row: &SessionRow, token: &Token) -> Option<Session> {
+    Some(session(row, token, row.destination.to, Units::parse(&row.amount, token.decimals).ok()?))
+}
+
+fn session(row: &SessionRow, token: &Token, address: Address, amount: Units) -> Session {
+    Session {
         id: row.id.clone(),
         token: token.key.clone(),
         address,
@@ -72,5 +81,5 @@ pub fn admit(row: &SessionRow, network: &Network) -> Result<Session, Unusable> {
         begins_at: row.begins_at,
         expires_at: row.expires_at.checked_sub_signed(super::span(row.topup)).unwrap_or(row.expires_at),
         cancelled_at: row.cancelled_at,
-    })
+    }
 }

@@ -1,13 +1,13 @@
 //! Derive, don't mutate: reads the destinations that something happened at, asks [`super::matching`], and writes the
 //! difference. Both looks, a rewind and a rescan end here, inside their own unit of work (I4, I6).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::matching::{self, Entry, Group, Named, Neighbour, Standing, Verdict};
 use super::outcome::{self, Sums};
 use super::{Effects, Rules, admission, span};
 use crate::domain::{
-    Address, Assignment, BlockNumber, Session, SessionId, SessionStatus, Time, Token, Units, Unmatched,
+    Address, Assignment, BlockNumber, LogId, Session, SessionId, SessionStatus, Time, Token, Units, Unmatched,
 };
 use crate::settings::Network;
 use crate::store::{
@@ -21,8 +21,10 @@ pub(super) struct Setting<'a> {
     pub(super) network: &'a Network,
     /// The rules of matching.
     pub(super) rules: &'a Rules,
-    /// The cursor before this unit: what a session that loses its money remembers.
-    pub(super) scanned: BlockNumber,
+    /// The cursor that a reorganisation takes back, in its own unit: what a session that loses its money remembers.
+    pub(super) left: Option<BlockNumber>,
+    /// What is above this is not deep enough on the chain that this unit commits, even if it was looked at twice.
+    pub(super) deep: Option<BlockNumber>,
     /// The database's clock, for latencies.
     pub(super) now: Time,
 }
@@ -41,7 +43,8 @@ pub(super) async fn derive(
     }
     let slug = &setting.network.slug;
     let oldest = unit.oldest_open_transfer(slug, &destinations).await?.unwrap_or(setting.now);
-    let horizon = oldest.checked_sub_signed(setting.rules.reuse_after).unwrap_or(oldest);
+    let reach = setting.rules.reuse_after.checked_add(&setting.rules.expiry_grace).unwrap_or(setting.rules.reuse_after);
+    let horizon = oldest.checked_sub_signed(reach).unwrap_or(oldest);
     let rows = unit.lock_sessions(slug, &destinations, horizon).await?;
     let around = unit.sessions_around(slug, &destinations, horizon).await?;
     let held = held(&destinations, &rows, &around);
@@ -53,13 +56,16 @@ pub(super) async fn derive(
     let ids: Vec<SessionId> = rows.iter().map(|row| row.id.clone()).collect();
     let transfers = unit.transfers_at(slug, &destinations, &ids).await?;
 
-    let mut known = Known::new(setting, &rows, &around, &transfers);
+    let former = unit.former_tokens(slug, &unconfigured(setting.network, &destinations)).await?;
+    let tokens: BTreeMap<Address, &Token> =
+        setting.network.tokens.iter().chain(&former).map(|token| (token.address, token)).collect();
+
+    let mut known = Known::new(setting, &tokens, &rows, &around, &transfers);
     let mut verdicts = Vec::new();
     let mut writes = Vec::new();
     let mut due = Vec::new();
     for fact in facts {
-        let token = setting.network.tokens.iter().find(|token| token.address == fact.destination.token);
-        let Some(token) = token else { continue };
+        let Some(token) = tokens.get(&fact.destination.token) else { continue };
         let place = known.place(token, fact);
         place.settle(setting, &mut verdicts, &mut writes, &mut due, effects);
     }
@@ -75,6 +81,12 @@ pub(super) async fn derive(
     Ok(())
 }
 
+/// Tokens that were followed once and are configured no more: a reorganisation still takes their transfers.
+fn unconfigured(network: &Network, destinations: &[Destination]) -> Vec<Address> {
+    let tokens: BTreeSet<Address> = destinations.iter().map(|destination| destination.token).collect();
+    tokens.into_iter().filter(|address| !network.tokens.iter().any(|token| token.address == *address)).collect()
+}
+
 /// Destinations with a session that exists and could not be locked.
 fn held(destinations: &[Destination], rows: &[SessionRow], around: &[GroupRow]) -> Vec<Destination> {
     let locked: BTreeSet<&SessionId> = rows.iter().map(|row| &row.id).collect();
@@ -87,29 +99,35 @@ fn held(destinations: &[Destination], rows: &[SessionRow], around: &[GroupRow]) 
 /// What was read, by where it belongs.
 struct Known<'a> {
     sessions: BTreeMap<Destination, Vec<(Session, &'a SessionRow)>>,
-    unusable: BTreeSet<Destination>,
+    /// Sessions that take no money with this configuration, and may have had some with an earlier one.
+    unusable: BTreeMap<Destination, Vec<(Session, &'a SessionRow)>>,
     neighbours: BTreeMap<Address, Vec<Neighbour>>,
     transfers: BTreeMap<Destination, Vec<&'a StoredTransfer>>,
+    deep: Option<BlockNumber>,
 }
 
 impl<'a> Known<'a> {
     fn new(
         setting: Setting<'_>,
+        tokens: &BTreeMap<Address, &Token>,
         rows: &'a [SessionRow],
         around: &[GroupRow],
         transfers: &'a [StoredTransfer],
     ) -> Known<'a> {
         let mut known = Known {
             sessions: BTreeMap::new(),
-            unusable: BTreeSet::new(),
+            unusable: BTreeMap::new(),
             neighbours: BTreeMap::new(),
             transfers: BTreeMap::new(),
+            deep: setting.deep,
         };
         for row in rows {
             match admission::admit(row, setting.network) {
                 Ok(session) => known.sessions.entry(row.destination).or_default().push((session, row)),
                 Err(_) => {
-                    known.unusable.insert(row.destination);
+                    let token = tokens.get(&row.destination.token);
+                    let retired = token.and_then(|token| admission::retired(row, token)).map(|session| (session, row));
+                    known.unusable.entry(row.destination).or_default().extend(retired);
                 }
             }
         }
@@ -129,7 +147,7 @@ impl<'a> Known<'a> {
             self.sessions.remove(&destination).unwrap_or_default().into_iter().unzip();
         let named = match (sessions.is_empty(), fact.same_token, fact.same_network) {
             (false, _, _) => Named::Usable,
-            (true, true, _) if self.unusable.contains(&destination) => Named::Unusable,
+            (true, true, _) if self.unusable.contains_key(&destination) => Named::Unusable,
             (true, true, _) => Named::Usable,
             (true, false, true) => Named::OtherToken,
             (true, false, false) => Named::OtherNetwork,
@@ -139,10 +157,11 @@ impl<'a> Known<'a> {
             token,
             neighbours: self.neighbours.get(&destination.to).cloned().unwrap_or_default(),
             named,
-            transfers: stored.iter().map(|transfer| entry(transfer)).collect(),
+            transfers: stored.iter().map(|transfer| entry(transfer, self.deep)).collect(),
             sessions,
         };
-        Place { group, rows, stored }
+        let retired = self.unusable.remove(&destination).unwrap_or_default();
+        Place { group, rows, retired, stored }
     }
 }
 
@@ -150,6 +169,7 @@ impl<'a> Known<'a> {
 struct Place<'t, 'a> {
     group: Group<'t>,
     rows: Vec<&'a SessionRow>,
+    retired: Vec<(Session, &'a SessionRow)>,
     stored: Vec<&'a StoredTransfer>,
 }
 
@@ -163,12 +183,18 @@ impl<'a> Place<'_, 'a> {
         effects: &mut Effects,
     ) {
         let derived = matching::derive(&self.group, setting.rules);
+        let open = self.group.transfers.iter().zip(&self.stored).filter(|(entry, _)| entry.standing == Standing::Open);
+        let open: HashMap<LogId, &StoredTransfer> = open.map(|(entry, stored)| (entry.id, *stored)).collect();
         for verdict in &derived {
-            self.note(setting, verdict, verdicts, effects);
+            if let Some(stored) = open.get(&verdict.id) {
+                self.note(setting, verdict, stored, verdicts, effects);
+            }
         }
-        for (session, row) in self.group.sessions.iter().zip(&self.rows) {
-            let paid = self.paid(session, &derived);
-            let write = self.judge(setting, session, row, &paid);
+        let paid = self.paid(&derived);
+        let retired = self.retired.iter().map(|(session, row)| (session, row));
+        for (session, row) in self.group.sessions.iter().zip(&self.rows).chain(retired) {
+            let paid = paid.get(&session.id).map_or(&[][..], Vec::as_slice);
+            let write = self.judge(setting, session, row, paid);
             if differs(&write, row) {
                 effects
                     .session(Transition { id: row.id.clone(), from: row.status, to: write.status }, self.group.token);
@@ -186,10 +212,10 @@ impl<'a> Place<'_, 'a> {
         &self,
         setting: Setting<'_>,
         verdict: &Verdict,
+        stored: &StoredTransfer,
         verdicts: &mut Vec<TransferVerdict>,
         effects: &mut Effects,
     ) {
-        let Some(stored) = self.stored.iter().find(|stored| stored.id == verdict.id) else { return };
         let same = match &verdict.assignment {
             Assignment::Session(id) => stored.session.as_ref() == Some(id),
             Assignment::None(reason) => stored.session.is_none() && stored.reason == Some(*reason),
@@ -206,24 +232,30 @@ impl<'a> Place<'_, 'a> {
         });
     }
 
-    /// The canonical transfers of a session, in chain order.
-    fn paid(&self, session: &Session, derived: &[Verdict]) -> Vec<Paid<'a>> {
-        let stands =
-            self.group.transfers.iter().zip(&self.stored).filter_map(|(entry, stored)| match &entry.standing {
-                Standing::Pays(id) if *id == session.id => {
-                    Some(Paid { stored, units: entry.units, confirmed: entry.confirmed })
+    /// The canonical transfers of each session, in chain order.
+    fn paid<'s>(&'s self, derived: &'s [Verdict]) -> HashMap<&'s SessionId, Vec<Paid<'a>>> {
+        let mut paid: HashMap<&SessionId, Vec<Paid<'a>>> = HashMap::new();
+        for (entry, stored) in self.group.transfers.iter().zip(&self.stored) {
+            match &entry.standing {
+                Standing::Pays(id) => {
+                    paid.entry(id).or_default().push(Paid { stored, units: entry.units, confirmed: entry.confirmed });
                 }
-                Standing::Pays(_) | Standing::Open | Standing::Settled => None,
-            });
-        let by_rule = derived.iter().filter_map(|verdict| match &verdict.assignment {
-            Assignment::Session(id) if *id == session.id => {
-                let stored = self.stored.iter().find(|stored| stored.id == verdict.id)?;
-                Some(Paid { stored, units: stored.units, confirmed: verdict.confirmed })
+                Standing::Open | Standing::Settled => {}
             }
-            Assignment::Session(_) | Assignment::None(_) => None,
-        });
-        let mut paid: Vec<Paid<'a>> = stands.chain(by_rule).collect();
-        paid.sort_by_key(|paid| (paid.stored.number, paid.stored.id.log_index));
+        }
+        let by_id: HashMap<LogId, &'a StoredTransfer> = self.stored.iter().map(|stored| (stored.id, *stored)).collect();
+        for verdict in derived {
+            match (&verdict.assignment, by_id.get(&verdict.id)) {
+                (Assignment::Session(id), Some(stored)) => {
+                    let by_rule = Paid { stored, units: stored.units, confirmed: verdict.confirmed };
+                    paid.entry(id).or_default().push(by_rule);
+                }
+                (Assignment::Session(_) | Assignment::None(_), _) => {}
+            }
+        }
+        for transfers in paid.values_mut() {
+            transfers.sort_by_key(|paid| (paid.stored.number, paid.stored.id.log_index));
+        }
         paid
     }
 
@@ -247,7 +279,7 @@ impl<'a> Place<'_, 'a> {
         };
         let lost_at = match (sums.any, row.tx_id.is_some()) {
             (true, _) => None,
-            (false, true) => Some(setting.scanned),
+            (false, true) => setting.left,
             (false, false) => row.lost_at,
         };
         SessionWrite {
@@ -270,7 +302,7 @@ struct Paid<'a> {
     confirmed: bool,
 }
 
-fn entry(stored: &StoredTransfer) -> Entry {
+fn entry(stored: &StoredTransfer, deep: Option<BlockNumber>) -> Entry {
     let standing = match (&stored.session, stored.settled || stored.confirmed) {
         (Some(session), true) => Standing::Pays(session.clone()),
         (None, true) if stored.settled || stored.reason != Some(Unmatched::Ambiguous) => Standing::Settled,
@@ -285,7 +317,7 @@ fn entry(stored: &StoredTransfer) -> Entry {
         seen_at: stored.seen_at,
         standing,
         had: stored.had.clone(),
-        verified: stored.verified,
+        verified: stored.confirmed || stored.verified && deep.is_some_and(|deep| stored.number <= deep),
         confirmed: stored.confirmed,
     }
 }

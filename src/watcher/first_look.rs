@@ -56,11 +56,15 @@ impl Watcher {
     }
 
     /// The newest header: the one that this endpoint pushed where it is the cursor's child, else what it says when asked.
-    async fn newest(&self, endpoint: &Endpoint, cursor: &Cursor) -> Result<Header, Error> {
+    /// A pushed one is taken once: where its block left the chain and nothing newer is pushed, it would be taken for ever.
+    async fn newest(&mut self, endpoint: &Endpoint, cursor: &Cursor) -> Result<Header, Error> {
         let child =
             |head: &Header| head.parent == cursor.block.hash && head.block.number == cursor.block.number.plus(1);
-        match endpoint.pushed().filter(child) {
-            Some(head) => Ok(head),
+        match endpoint.pushed().filter(child).filter(|head| self.pushed != Some(head.block.hash)) {
+            Some(head) => {
+                self.pushed = Some(head.block.hash);
+                Ok(head)
+            }
             None => Ok(endpoint.latest().await?),
         }
     }
@@ -114,13 +118,14 @@ impl Watcher {
         row: &NetworkRow,
         cursor: Cursor,
         headers: Vec<Header>,
-        logs: Logs,
+        mut logs: Logs,
     ) -> Result<Progress, Error> {
         let Some(last) = headers.last().copied() else {
             return Err(Error::Doubt("an answer without headers".to_owned()));
         };
         self.check_clock(&last, row.now)?;
         consistent(&headers, &logs.transfers)?;
+        distrust_times(&mut logs, |time| (cursor.time..=last.time).contains(&time));
         let mut effects = Effects::default();
         let sorted = self.sort(endpoint, &headers, &logs, last.time, &mut effects).await?;
         let to = Cursor { block: last.block, time: last.time, ..cursor };
@@ -138,7 +143,7 @@ impl Watcher {
         if !sorted.transfers.is_empty() {
             places.extend(unit.insert_transfers(slug, &sorted.transfers, self.network.reorg_grace).await?);
         }
-        self.conclude(&mut unit, row, &to, cursor.block.number, places, &mut effects).await?;
+        self.conclude(&mut unit, row, &to, places, &mut effects).await?;
         unit.move_cursor(&self.fence, &cursor, &to).await?;
         effects.tell(slug);
         crate::telemetry::BLOCKS_SCANNED_TOTAL.add(&[slug.as_str()], to.block.number.above(cursor.block.number));
@@ -152,7 +157,6 @@ impl Watcher {
         unit: &mut Unit,
         row: &NetworkRow,
         to: &Cursor,
-        scanned: BlockNumber,
         mut places: BTreeSet<Destination>,
         effects: &mut Effects,
     ) -> Result<(), Error> {
@@ -160,15 +164,15 @@ impl Watcher {
         if row.derivations_pending {
             places.extend(unit.take_deferred(slug).await?);
         }
-        let setting = Watcher::setting(&self.network, &self.rules, scanned, row.now);
-        derivation::derive(unit, setting, places, effects).await?;
+        derivation::derive(unit, self.setting(row, to.block.number, None), places, effects).await?;
         let hold = match self.network.finality {
             Finality::Confirmations(n) => n,
             // A tag's distance in blocks is not ours to know: about half a minute to two of the chains that have tags.
             Finality::Safe | Finality::Finalized => 32,
         };
         let tokens = self.following.settled_addresses();
-        let expired = unit.expire(slug, &tokens, to.block.number, to.time, self.sessions.expiry_grace, hold).await?;
+        let expired_by = to.time.checked_sub_signed(self.rules.expiry_grace).unwrap_or(to.time);
+        let expired = unit.expire(slug, &tokens, to.block.number, expired_by, hold).await?;
         effects.expired(expired);
         Ok(())
     }
@@ -179,7 +183,7 @@ impl Watcher {
             let mut effects = Effects::default();
             let mut unit = self.store.unit().await?;
             unit.announce(cursor.block.number).await?;
-            self.conclude(&mut unit, row, &cursor, cursor.block.number, BTreeSet::new(), &mut effects).await?;
+            self.conclude(&mut unit, row, &cursor, BTreeSet::new(), &mut effects).await?;
             unit.commit_fenced(&self.fence, Some(&cursor)).await?;
             effects.tell(&self.network.slug);
         }
@@ -263,6 +267,14 @@ impl Watcher {
 
     fn late_since(&self, chain_time: Time) -> Time {
         chain_time.checked_sub_signed(span(self.sessions.late_window)).unwrap_or(chain_time)
+    }
+}
+
+/// A log's `blockTimestamp` decides whether money is in time, and some nodes fill it with anything: what is not plausible
+/// is read from the block's header instead.
+pub(super) fn distrust_times(logs: &mut Logs, plausible: impl Fn(Time) -> bool) {
+    for transfer in &mut logs.transfers {
+        transfer.time = transfer.time.filter(|time| plausible(*time));
     }
 }
 

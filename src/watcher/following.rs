@@ -138,6 +138,17 @@ impl Watcher {
     /// Another address or other decimals than pinned would re-interpret what is booked.
     fn contradiction(&self, pinned: &[PinnedToken]) -> Option<String> {
         let by_key: BTreeMap<&str, &PinnedToken> = pinned.iter().map(|token| (token.key.as_str(), token)).collect();
+        let renamed = self.network.tokens.iter().find_map(|token| {
+            let pinned = pinned.iter().find(|p| p.address == token.address && p.key != token.key.as_str())?;
+            Some(format!(
+                "token {} is pinned under the key {}, not {}: keep that key",
+                token.address, pinned.key, token.key
+            ))
+        });
+        renamed.or_else(|| self.reinterpreted(&by_key))
+    }
+
+    fn reinterpreted(&self, by_key: &BTreeMap<&str, &PinnedToken>) -> Option<String> {
         self.network.tokens.iter().find_map(|token| {
             let pinned = by_key.get(token.key.as_str())?;
             let same = pinned.address == token.address && pinned.decimals == token.decimals;

@@ -30,7 +30,7 @@ use chrono::TimeDelta;
 pub use matching::Rules;
 
 use crate::chain::{self, Pool};
-use crate::domain::{BlockNumber, Header, Time};
+use crate::domain::{BlockHash, BlockNumber, Header, Time};
 use crate::settings::{Network, Sessions};
 use crate::store::{self, Cursor, Fence, NetworkRow, Store};
 use crate::telemetry as t;
@@ -98,6 +98,7 @@ pub struct Watcher {
     tag_asked: Option<Instant>,
     head_told: Option<Instant>,
     head: Option<(Header, Instant)>,
+    pushed: Option<BlockHash>,
     cursor: Option<Cursor>,
 }
 
@@ -118,6 +119,7 @@ impl Watcher {
             tag_asked: None,
             head_told: None,
             head: None,
+            pushed: None,
             cursor: None,
         }
     }
@@ -161,22 +163,30 @@ impl Watcher {
             first_look::Found::Reorganised => return self.rewind(&endpoint, &row, cursor).await,
         };
         // What keeps the second look from its work must not keep the first one from the next block.
-        let row = NetworkRow { cursor: self.cursor, ..row };
-        for later in [self.second_look(&endpoint, &row).await, self.rescan(&endpoint, &row).await] {
-            match later {
-                Ok(None) => {}
-                Ok(Some(progress)) => {
-                    self.cursor = Some(progress.cursor);
-                    step.more |= progress.more;
-                    if step.kind == "idle" {
-                        step.kind = progress.kind;
-                    }
-                }
-                Err(Error::Store(error)) => return Err(error.into()),
-                Err(error) => step.trouble = Some(error),
-            }
-        }
+        let mut row = NetworkRow { cursor: self.cursor, ..row };
+        let looked = self.second_look(&endpoint, &mut row).await;
+        self.take_in(&mut step, looked)?;
+        row.cursor = self.cursor;
+        let read = self.rescan(&endpoint, &row).await;
+        self.take_in(&mut step, read)?;
         Ok(step)
+    }
+
+    /// Adds a later part of a step to it. Trouble with the chain is told; trouble with the database ends the step.
+    fn take_in(&mut self, step: &mut Step, part: Result<Option<Progress>, Error>) -> Result<(), Error> {
+        match part {
+            Ok(None) => {}
+            Ok(Some(progress)) => {
+                self.cursor = Some(progress.cursor);
+                step.more |= progress.more;
+                if step.kind == "idle" {
+                    step.kind = progress.kind;
+                }
+            }
+            Err(Error::Store(error)) => return Err(error.into()),
+            Err(error) => step.trouble = Some(error),
+        }
+        Ok(())
     }
 
     /// How far behind the chain the network is, for the gauges; to be called after each step, whatever came of it.
@@ -242,7 +252,10 @@ impl Watcher {
         Ok(())
     }
 
-    fn setting<'a>(network: &'a Network, rules: &'a Rules, scanned: BlockNumber, now: Time) -> Setting<'a> {
-        Setting { network, rules, scanned, now }
+    /// What a derivation needs that commits this cursor; `left` is the cursor that a reorganisation takes back.
+    fn setting(&self, row: &NetworkRow, to: BlockNumber, left: Option<BlockNumber>) -> Setting<'_> {
+        let tag = row.final_block.map(|block| block.number);
+        let deep = plan::deep_enough(to, self.network.finality, tag);
+        Setting { network: &self.network, rules: &self.rules, left, deep, now: row.now }
     }
 }

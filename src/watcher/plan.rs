@@ -91,9 +91,10 @@ mod tests {
 
     #[test]
     fn ranges_stop_at_the_head_and_at_their_width() {
-        let range = |head_number, width| match first_look(&cursor(100), &head(head_number, 2, 3), width, 64) {
-            FirstLook::Range { from, to, .. } => (from.0, to.0),
-            other => panic!("{other:?}"),
+        let range = |head_number, width| {
+            let plan = first_look(&cursor(100), &head(head_number, 2, 3), width, 64);
+            let FirstLook::Range { from, to, .. } = plan else { panic!("{plan:?}") };
+            (from.0, to.0)
         };
         assert_eq!(range(102, 10), (101, 102));
         assert_eq!(range(1_000, 10), (101, 110));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::second_look::Span;
-use super::{Effects, Error, Progress, Watcher};
+use super::{Effects, Error, Progress, Watcher, first_look};
 use crate::chain::{Endpoint, RangeAsk};
 use crate::domain::Address;
 use crate::store::{Cursor, NetworkRow, Rescan};
@@ -46,25 +46,26 @@ impl Watcher {
         let to = rescan.to.min(cursor.block.number).min(from.plus(endpoint.range().saturating_sub(1)));
         let anchor = self.anchor(cursor, to).await?;
         let ask = RangeAsk { from, to, headers: vec![anchor.number], tokens };
-        let answer = endpoint.range_logs(&ask).await?;
+        let mut answer = endpoint.range_logs(&ask).await?;
         if answer.headers.first().copied().flatten().is_none_or(|header| header.block != anchor) {
             return Err(Error::Doubt(format!(
                 "endpoint {} does not have block {anchor}: the range waits",
                 endpoint.key()
             )));
         }
+        first_look::distrust_times(&mut answer.logs, |_| false);
         let mut effects = Effects::default();
         let sorted = self.sort(endpoint, &[], &answer.logs, cursor.time, &mut effects).await?;
         let mut unit = self.store.unit().await?;
         unit.announce(cursor.block.number).await?;
-        unit.record_blocks(slug, &super::first_look::dedup(sorted.blocks)).await?;
+        unit.record_blocks(slug, &first_look::dedup(sorted.blocks)).await?;
         let added = match sorted.transfers.is_empty() {
             true => Vec::new(),
             false => unit.insert_transfers(slug, &sorted.transfers, self.network.reorg_grace).await?,
         };
         let count = u64::try_from(added.len()).unwrap_or(u64::MAX);
         let places: BTreeSet<_> = added.into_iter().collect();
-        self.conclude(&mut unit, row, cursor, cursor.block.number, places, &mut effects).await?;
+        self.conclude(&mut unit, row, cursor, places, &mut effects).await?;
         let next = Rescan { next_first: to.plus(1), ..rescan.clone() };
         unit.advance_rescan(&next, count).await?;
         unit.commit_fenced(&self.fence, Some(cursor)).await?;

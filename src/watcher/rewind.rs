@@ -42,9 +42,8 @@ impl Watcher {
             self.suspicion = None;
             return Ok(Step { kind: "idle", ..Step::default() });
         };
-        let broken_promise = |ancestor: BlockRef| row.final_block.is_some_and(|kept| kept.number > ancestor.number);
         let (ancestor, halt) = match fork.ancestor {
-            Some(ancestor) if !broken_promise(ancestor) => (ancestor, None),
+            Some(ancestor) if !self.broken_promise(endpoint, row, ancestor).await? => (ancestor, None),
             Some(ancestor) => (
                 ancestor,
                 Some(format!(
@@ -105,6 +104,15 @@ impl Watcher {
                 )
                 .await
             }
+        }
+    }
+
+    /// Whether the chain left the block that its own finality tag had passed. That an older one is the newest recorded
+    /// says nothing: not every block is recorded.
+    async fn broken_promise(&self, endpoint: &Endpoint, row: &NetworkRow, ancestor: BlockRef) -> Result<bool, Error> {
+        match row.final_block.filter(|kept| kept.number > ancestor.number) {
+            None => Ok(false),
+            Some(kept) => Ok(endpoint.header(kept.number).await?.is_none_or(|header| header.block != kept)),
         }
     }
 
@@ -170,7 +178,7 @@ impl Watcher {
         let (mut places, reverted) = unit.orphan_transfers_above(slug, ancestor.number).await?;
         effects.reverted = reverted;
         places.extend(unit.take_deferred(slug).await?);
-        let setting = Watcher::setting(&self.network, &self.rules, cursor.block.number, row.now);
+        let setting = self.setting(row, ancestor.number, Some(cursor.block.number));
         derivation::derive(&mut unit, setting, places.into_iter().collect(), &mut effects).await?;
         unit.move_cursor(&self.fence, &cursor, &to).await?;
         effects.tell(slug);

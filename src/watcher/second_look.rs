@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Effects, Error, Progress, Watcher, plan, span};
+use super::{Effects, Error, Progress, Watcher, first_look, plan, span};
 use crate::chain::{Endpoint, Logs, RangeAsk, Tag};
 use crate::domain::{Address, BlockNumber, BlockRef, Finality, LogId, Time, Transfer};
 use crate::store::{BlockTime, Cursor, Destination, NetworkRow, Rescan};
@@ -36,7 +36,11 @@ struct Ruling {
 
 impl Watcher {
     /// Looks again at what is deep enough, if it is due.
-    pub(super) async fn second_look(&mut self, first: &Endpoint, row: &NetworkRow) -> Result<Option<Progress>, Error> {
+    pub(super) async fn second_look(
+        &mut self,
+        first: &Endpoint,
+        row: &mut NetworkRow,
+    ) -> Result<Option<Progress>, Error> {
         let Some(cursor) = row.cursor else { return Ok(None) };
         if self.following.unsure() || cursor.confirmed >= cursor.block.number {
             return Ok(None);
@@ -57,14 +61,15 @@ impl Watcher {
     async fn deep_enough(
         &mut self,
         first: &Endpoint,
-        row: &NetworkRow,
+        row: &mut NetworkRow,
         cursor: &Cursor,
     ) -> Result<Option<BlockTime>, Error> {
-        let tag = match self.network.finality {
-            Finality::Confirmations(_) => None,
-            Finality::Safe => self.final_block(first, row, cursor, Tag::Safe).await?,
-            Finality::Finalized => self.final_block(first, row, cursor, Tag::Finalized).await?,
-        };
+        match self.network.finality {
+            Finality::Confirmations(_) => {}
+            Finality::Safe => row.final_block = self.final_block(first, row, cursor, Tag::Safe).await?,
+            Finality::Finalized => row.final_block = self.final_block(first, row, cursor, Tag::Finalized).await?,
+        }
+        let tag = row.final_block.map(|block| block.number);
         let Some(depth) = plan::deep_enough(cursor.block.number, self.network.finality, tag) else { return Ok(None) };
         if depth <= cursor.confirmed {
             return Ok(None);
@@ -84,11 +89,11 @@ impl Watcher {
         row: &NetworkRow,
         cursor: &Cursor,
         tag: Tag,
-    ) -> Result<Option<BlockNumber>, Error> {
-        let kept = row.final_block.map(|block| block.number);
+    ) -> Result<Option<BlockRef>, Error> {
+        let kept = row.final_block;
         let fresh = self.tag_asked.is_some_and(|at| at.elapsed() < self.network.poll_interval);
         if fresh
-            || kept.is_some_and(|kept| kept >= cursor.block.number)
+            || kept.is_some_and(|kept| kept.number >= cursor.block.number)
             || !self.is_due(cursor, &head_of(cursor)).await?
         {
             return Ok(kept);
@@ -104,20 +109,22 @@ impl Watcher {
             };
             lowest = Some(lowest.filter(|lowest| lowest.number <= block.number).unwrap_or(block));
         }
-        let Some(block) = lowest.filter(|block| kept.is_none_or(|kept| block.number > kept)) else { return Ok(kept) };
+        let Some(block) = lowest.filter(|block| kept.is_none_or(|kept| block.number > kept.number)) else {
+            return Ok(kept);
+        };
         let recorded = self.store.recorded_at(&self.network.slug, block.number).await?;
         if recorded.is_some_and(|recorded| recorded.hash != block.hash) {
             return Ok(kept);
         }
         self.store.raise_final(&self.fence, block).await?;
-        Ok(Some(block.number))
+        Ok(Some(block))
     }
 
     /// At once when a seen transfer or a session's expiry waits, else when enough blocks or time do.
     async fn is_due(&self, cursor: &Cursor, upto: &BlockTime) -> Result<bool, Error> {
         let slug = &self.network.slug;
         if upto.block.number.above(cursor.confirmed) >= BLOCKS_WAIT
-            || self.store.seen_waiting(slug, upto.block.number).await?
+            || self.store.seen_waiting(slug, upto.block.number, &self.following.addresses()).await?
         {
             return Ok(true);
         }
@@ -130,7 +137,9 @@ impl Watcher {
     /// Who has to agree: `quorum` operators, others than the first look's endpoint before itself.
     async fn witnesses(&self, first: &Endpoint) -> Result<Vec<Arc<Endpoint>>, Error> {
         let mut witnesses: Vec<Arc<Endpoint>> = self.pool.second(first).await.into_iter().collect();
-        for endpoint in self.pool.healthy() {
+        let (same, others): (Vec<_>, Vec<_>) =
+            self.pool.healthy().into_iter().partition(|endpoint| endpoint.operator() == first.operator());
+        for endpoint in others.into_iter().chain(same) {
             if !witnesses.iter().any(|witness| witness.operator() == endpoint.operator()) {
                 witnesses.push(endpoint);
             }
@@ -212,8 +221,8 @@ impl Watcher {
             let there = verdicts.get(&key).and_then(Option::as_ref).map(|all| all.iter().any(|t| alike(t, transfer)));
             let is_missed = theirs.get(&transfer.id()).is_some_and(|t| alike(t, transfer));
             match (there, is_missed) {
-                (Some(true), true) if !ruling.missed.contains(transfer) => ruling.missed.push(**transfer),
-                (Some(false), false) if !ruling.invented.contains(transfer) => ruling.invented.push(**transfer),
+                (Some(true), true) if !known(&ruling.missed, transfer) => ruling.missed.push(**transfer),
+                (Some(false), false) if !known(&ruling.invented, transfer) => ruling.invented.push(**transfer),
                 (Some(_), _) => {}
                 (None, _) => {
                     ruling.disputes = ruling.disputes.saturating_add(1);
@@ -226,10 +235,12 @@ impl Watcher {
         Ok(())
     }
 
-    /// The transfers of a block by its receipts, where every healthy endpoint that answers says the same.
+    /// The transfers of a block by its receipts, where every healthy endpoint that answers says the same, and as many
+    /// operators answer as must agree.
     async fn receipts_of(&self, block: BlockRef) -> Option<Vec<Transfer>> {
         let tokens = self.following.addresses();
         let mut agreed: Option<Vec<Transfer>> = None;
+        let mut operators = BTreeSet::new();
         for endpoint in self.pool.healthy() {
             let said = match endpoint.receipts(block, &tokens).await {
                 Ok(Some(logs)) => logs.transfers,
@@ -240,6 +251,7 @@ impl Watcher {
                 },
                 Err(_) => continue,
             };
+            operators.insert(endpoint.operator().to_owned());
             let same =
                 |other: &Vec<Transfer>| other.len() == said.len() && other.iter().zip(&said).all(|(a, b)| alike(a, b));
             match &agreed {
@@ -248,7 +260,7 @@ impl Watcher {
                 None => agreed = Some(said),
             }
         }
-        agreed
+        agreed.filter(|_| count(operators.len()) >= u64::from(self.network.quorum))
     }
 
     #[expect(clippy::too_many_arguments, reason = "one unit of work, all of it")]
@@ -264,7 +276,8 @@ impl Watcher {
     ) -> Result<(), Error> {
         let slug = &self.network.slug;
         let mut effects = Effects::default();
-        let missed = Logs { transfers: ruling.missed, ..Logs::default() };
+        let mut missed = Logs { transfers: ruling.missed, ..Logs::default() };
+        first_look::distrust_times(&mut missed, |_| false);
         let sorted = self.sort(first, &[], &missed, cursor.time, &mut effects).await?;
         let added: Vec<_> = sorted.transfers.iter().map(|(t, _, _)| (t.to, t.block.number)).collect();
         // An address that was named only after the first look is news, not a fault of that look.
@@ -289,7 +302,7 @@ impl Watcher {
         }
         places.extend(unit.verify_between(slug, span.from, reached, &span.tokens).await?);
         let to = Cursor { confirmed: if rescan.is_some() { cursor.confirmed } else { reached }, ..*cursor };
-        self.conclude(&mut unit, row, &to, cursor.block.number, places, &mut effects).await?;
+        self.conclude(&mut unit, row, &to, places, &mut effects).await?;
         if let Some(rescan) = rescan {
             let done = Rescan { next_second: reached.plus(1), ..rescan.clone() };
             unit.advance_rescan(&done, count(added.len())).await?;
@@ -307,6 +320,11 @@ struct BlockRefKey(BlockNumber, [u8; 32]);
 /// The same log, whatever the answers said of its block's time.
 fn alike(a: &Transfer, b: &Transfer) -> bool {
     Transfer { time: None, ..*a } == Transfer { time: None, ..*b }
+}
+
+/// True when another witness has told of it already.
+fn known(told: &[Transfer], transfer: &Transfer) -> bool {
+    told.iter().any(|other| alike(other, transfer))
 }
 
 fn count(items: usize) -> u64 {

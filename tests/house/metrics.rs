@@ -31,7 +31,7 @@ fn example() -> Labels {
 }
 
 /// Runs `act` against a fresh recorder with the example's series and gives what it then shows.
-fn exposed(act: impl FnOnce()) -> String {
+pub(crate) fn exposed(act: impl FnOnce()) -> String {
     let (recorder, exposition): (_, Exposition) = telemetry::recorder().unwrap();
     metrics::with_local_recorder(&recorder, || {
         telemetry::initialise(example());
@@ -41,7 +41,7 @@ fn exposed(act: impl FnOnce()) -> String {
 }
 
 /// The exposition's samples: series as written, and value.
-fn samples(text: &str) -> BTreeMap<&str, &str> {
+pub(crate) fn samples(text: &str) -> BTreeMap<&str, &str> {
     text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.rsplit_once(' ')).collect()
 }
 
@@ -50,7 +50,7 @@ fn headers<'a>(text: &'a str, what: &str) -> BTreeMap<&'a str, &'a str> {
     text.lines().filter_map(|line| line.strip_prefix(prefix.as_str())?.split_once(' ')).collect()
 }
 
-fn kind_text(kind: Kind) -> &'static str {
+pub(crate) fn kind_text(kind: Kind) -> &'static str {
     match kind {
         Kind::Counter => "counter",
         Kind::Gauge => "gauge",

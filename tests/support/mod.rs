@@ -58,6 +58,13 @@ impl Database {
         database
     }
 
+    /// A fresh one with nothing in it.
+    pub(crate) async fn empty() -> Database {
+        let database = Database { name: format!("dw_test_{:016x}", rand::random::<u64>()) };
+        admin(format!("CREATE DATABASE {}", database.name)).await;
+        database
+    }
+
     /// `postgres://…`
     pub(crate) fn url(&self) -> String {
         postgres().url(&self.name)

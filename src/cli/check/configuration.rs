@@ -20,9 +20,13 @@ pub(super) fn look(settings: &Settings) -> Vec<Line> {
         lines.push(Line::finding("configuration", what, "write \"bump\" or \"tag\""));
     }
     if lines.is_empty() {
-        lines.push(Line::ok("configuration", format!("{} networks enabled", enabled.len())));
+        lines.push(Line::ok("configuration", format!("enabled: {}", slugs(&enabled))));
     }
     lines
+}
+
+fn slugs(networks: &[&Network]) -> String {
+    networks.iter().map(|network| network.slug.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 fn one(network: &Network) -> Vec<Line> {

@@ -73,7 +73,10 @@ fn told(block: &Block, is: &Behaviour) -> Vec<(u64, B256, Log)> {
                 let added = logs.len() as u64;
                 logs.push((honest.max(added), tx, log.clone()));
             }
-            Lie::Drop(..) | Lie::Invent(..) => {}
+            Lie::Alter(hash, index, told) if *hash == block.hash => {
+                logs.iter_mut().filter(|(at, _, _)| at == index).for_each(|(_, _, log)| *log = told.clone());
+            }
+            Lie::Drop(..) | Lie::Invent(..) | Lie::Alter(..) => {}
         }
     }
     logs
@@ -82,7 +85,7 @@ fn told(block: &Block, is: &Behaviour) -> Vec<(u64, B256, Log)> {
 fn log_json(block: &Block, index: u64, tx: B256, log: &Log, is: &Behaviour) -> Value {
     let mut json = json!({
         "address": log.address, "topics": log.topics, "data": log.data,
-        "blockHash": block.hash, "blockNumber": hex(block.number), "blockTimestamp": hex(block.time),
+        "blockHash": block.hash, "blockNumber": hex(block.number), "blockTimestamp": hex(is.log_time.unwrap_or(block.time)),
         "transactionHash": tx, "transactionIndex": "0x0", "logIndex": hex(index), "removed": false,
     });
     if is.no_log_time {

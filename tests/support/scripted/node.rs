@@ -32,6 +32,8 @@ pub enum Lie {
     Drop(B256, u64),
     /// It adds this log at the end of the block.
     Invent(B256, Log),
+    /// It tells this log in place of the one with this index.
+    Alter(B256, u64, Log),
 }
 
 /// A limit and the words in which it is told.
@@ -88,6 +90,8 @@ pub struct Behaviour {
     pub max_batch: Option<Limit>,
     /// Logs carry no `blockTimestamp`.
     pub no_log_time: bool,
+    /// Logs carry this `blockTimestamp`, whatever their block's is.
+    pub log_time: Option<u64>,
     /// It has no `eth_getBlockReceipts`.
     pub no_receipts: bool,
     /// `safe` and `finalized` are null, not an error.

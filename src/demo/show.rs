@@ -1,0 +1,195 @@
+//! The command `demo`: everything is started, the story is played and watched, the end is judged. Not for the story.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use alloy::primitives::U256;
+use anyhow::Context;
+use serde_json::json;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{sleep, timeout};
+
+use super::cast::{Coin, Role};
+use super::scene::Scene;
+use super::screen::Screen;
+use super::script::Director;
+use super::stage::Stage;
+use super::{Call, Tools};
+use crate::domain::{Address, Units};
+
+/// The story takes a fifth of it.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// How often the database is asked how things stand.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// From block to block, for people and otherwise.
+const WATCHED_BEAT: Duration = Duration::from_millis(650);
+const BEAT: Duration = Duration::from_millis(250);
+/// Where a session of the reader's own is to be paid.
+const YOURS: Address = Address::repeat_byte(0x77);
+/// Findings shown at most.
+const FINDINGS: i64 = 20;
+
+/// How the demo is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Leave everything running until Ctrl-C.
+    pub keep: bool,
+    /// The folder of the pinned binaries; `DEPOSIT_WATCHER_TOOLS`, else where `make tools` puts them.
+    pub tools: Option<PathBuf>,
+}
+
+/// Plays it; true when every session ended as it must and the books are right. Ctrl-C ends it at any time.
+pub async fn run(options: Options) -> anyhow::Result<bool> {
+    // Before anything starts. That even kill -9 leaves nothing behind is the guards' work.
+    let mut stops = Stops::listen()?;
+    let folder = options.tools.or_else(|| std::env::var_os(Tools::VARIABLE).map(PathBuf::from));
+    let tools = Tools::at(folder.unwrap_or_else(|| PathBuf::from(Tools::FOLDER)));
+    let mut screen = Screen::new(Role::ALL.len());
+    let (stage, right) = tokio::select! {
+        played = play(&tools, &mut screen) => played?,
+        () = stops.next() => {
+            screen.say("\nstopped before the end; nothing is left running")?;
+            return Ok(false);
+        }
+    };
+    if options.keep {
+        invite(&stage, &mut screen)?;
+        tokio::select! {
+            gone = go_on(&stage) => gone?,
+            () = stops.next() => {}
+        }
+        drop(stage);
+        screen.say("\nstopped; nothing is left running")?;
+    } else {
+        screen.say("with --keep it stays, to be looked at with psql, curl and `deposit-watcher status`")?;
+    }
+    Ok(right)
+}
+
+async fn play(tools: &Tools, screen: &mut Screen) -> anyhow::Result<(Stage, bool)> {
+    let begun = Instant::now();
+    screen.say("starting PostgreSQL, anvil and `deposit-watcher run` ...")?;
+    let stage = Stage::build(tools).await?;
+    screen.say(&format!("metrics   {}\ndatabase  psql {}\n", stage.metrics_url(), stage.database_url()))?;
+    let in_time = told(&stage, screen).await?;
+    let right = judged(&stage, screen, in_time).await?;
+    let verdict = if right { "every session ended as it must" } else { "NOT everything ended as it must" };
+    screen.say(&format!("\n{verdict}, after {:.1} s", begun.elapsed().as_secs_f64()))?;
+    Ok((stage, right))
+}
+
+/// The story, watched; false when it did not end in time.
+async fn told(stage: &Stage, screen: &mut Screen) -> anyhow::Result<bool> {
+    let (scenes, seen) = watch::channel(Scene::default());
+    let (news, heard) = mpsc::unbounded_channel();
+    let beat = if screen.is_live() { WATCHED_BEAT } else { BEAT };
+    let story = timeout(PATIENCE, Director::new(stage, seen, news, beat).play());
+    tokio::select! {
+        ended = story => match ended {
+            Ok(ended) => ended.map(|()| true),
+            Err(_) => Ok(false),
+        },
+        gone = looking(stage, screen, scenes, heard) => gone.map(|()| false),
+    }
+}
+
+/// Looks and shows, again and again; ends only by an error.
+async fn looking(
+    stage: &Stage,
+    screen: &mut Screen,
+    scenes: watch::Sender<Scene>,
+    mut news: mpsc::UnboundedReceiver<String>,
+) -> anyhow::Result<()> {
+    loop {
+        stage.alive()?;
+        let scene = Scene::look(stage).await?;
+        while let Ok(news) = news.try_recv() {
+            screen.tell(news)?;
+        }
+        screen.show(&scene)?;
+        scenes.send_replace(scene);
+        sleep(LOOK_EVERY).await;
+    }
+}
+
+/// The final table, the books, the events.
+async fn judged(stage: &Stage, screen: &mut Screen, in_time: bool) -> anyhow::Result<bool> {
+    let scene = Scene::look(stage).await?;
+    screen.show(&scene)?;
+    screen.judge(&scene)?;
+    let findings = stage.store.books(FINDINGS).await?;
+    let events = stage.store.event_counts().await?;
+    let events: Vec<String> =
+        events.iter().map(|(kind, count)| format!("{count} {}", kind.trim_start_matches("deposit."))).collect();
+    screen.say(&format!("\nevents    {}", events.join(", ")))?;
+    screen.say(&format!("books     {}", if findings.is_empty() { "right: no finding" } else { "WRONG:" }))?;
+    for finding in &findings {
+        screen.say(&format!("          {}: {}: {}", finding.rule, finding.subject, finding.detail))?;
+    }
+    if !in_time {
+        screen.say(&format!("the story did not end within {} s", PATIENCE.as_secs()))?;
+    }
+    Ok(in_time && scene.ended() && findings.is_empty())
+}
+
+/// What can be looked at while it is left running.
+fn invite(stage: &Stage, screen: &mut Screen) -> anyhow::Result<()> {
+    let me = std::env::args_os().next().map_or_else(|| PathBuf::from("deposit-watcher"), PathBuf::from);
+    // It would go before the file, and is somebody else's.
+    let elsewhere = std::env::var_os("DATABASE_URL").map_or("", |_| "env -u DATABASE_URL ");
+    let (me, config) = (format!("{elsewhere}{}", me.display()), stage.config().display().to_string());
+    let lines = [
+        "\nleft running until Ctrl-C, with a block every second; try".to_owned(),
+        format!("  {me} status --config {config}"),
+        format!("  {me} sessions show {} --config {config}", Role::Reverted.id()),
+        format!("  psql {}", stage.database_url()),
+        format!("  curl {}", stage.metrics_url()),
+        format!("  tail -f {}", stage.log().display()),
+        "or open a session yourself, and pay it".to_owned(),
+        format!(
+            "  {me} sessions create --network {} --token {} --amount 7 --to {YOURS} --config {config}",
+            stage.slug,
+            Coin::Dollar.key()
+        ),
+        format!("  {}", payment(stage)?),
+    ];
+    Ok(screen.say(&lines.join("\n"))?)
+}
+
+/// A command that sends 7 tokens to [`YOURS`].
+fn payment(stage: &Stage) -> anyhow::Result<String> {
+    let (payer, token) = (stage.payers.last().context("nobody can pay")?, stage.token(Coin::Dollar)?);
+    let data = Call::Transfer(YOURS, Units(U256::from(7_000_000))).encode();
+    let transaction = json!({ "from": payer, "to": token, "data": data });
+    let request = json!({ "jsonrpc": "2.0", "id": 1, "method": "eth_sendTransaction", "params": [transaction] });
+    Ok(format!("curl {} -H 'content-type: application/json' -d '{request}'", stage.chain_url()))
+}
+
+/// A block a second; ends only by an error.
+async fn go_on(stage: &Stage) -> anyhow::Result<()> {
+    loop {
+        stage.alive()?;
+        stage.evm.mine(1).await?;
+        sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// What asks us to stop.
+struct Stops([Signal; 3]);
+
+impl Stops {
+    fn listen() -> std::io::Result<Stops> {
+        use SignalKind as Kind;
+        Ok(Stops([signal(Kind::interrupt())?, signal(Kind::terminate())?, signal(Kind::hangup())?]))
+    }
+
+    async fn next(&mut self) {
+        let Stops([interrupt, terminate, hangup]) = self;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
+}

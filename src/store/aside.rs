@@ -1,0 +1,68 @@
+//! What a derivation leaves for others: amounts that are due, claimed against new sessions, and destinations put aside
+//! because one of their sessions is held.
+
+use sqlx::Executor;
+
+use super::sessions::Destination;
+use super::{Error, Unit};
+use crate::domain::{SessionId, Slug};
+
+impl Unit {
+    /// Claims what is now due of part-paid sessions, so that no new session asks for the same amount.
+    ///
+    /// An amount that an open transaction is just claiming is left to it: whoever waits for others holds up the network.
+    pub async fn claim_due(&mut self, due: &[(SessionId, String)]) -> Result<(), Error> {
+        let (ids, amounts): (Vec<String>, Vec<String>) =
+            due.iter().map(|(id, amount)| (id.0.clone(), amount.clone())).unzip();
+        let mut attempt = self.savepoint().await?;
+        attempt.execute(sqlx::raw_sql("SET LOCAL lock_timeout = '50ms'")).await?;
+        let claimed = sqlx::query!(
+            "INSERT INTO amount_claims (network, token_address, to_address, amount, session_id)
+             SELECT DISTINCT ON (s.network, s.token_address, s.to_address, n.amount::numeric)
+                    s.network, s.token_address, s.to_address, n.amount::numeric, s.id
+               FROM unnest($1::text[], $2::text[]) AS n (id, amount) JOIN deposit_sessions s ON s.id = n.id
+             ON CONFLICT DO NOTHING",
+            &ids,
+            &amounts,
+        )
+        .execute(&mut *attempt)
+        .await;
+        match claimed {
+            Ok(_) => {
+                attempt.execute(sqlx::raw_sql("SET LOCAL lock_timeout = '1s'")).await?;
+                Ok(attempt.commit().await?)
+            }
+            Err(error) if error.as_database_error().is_some_and(|e| e.code().as_deref() == Some("55P03")) => {
+                Ok(attempt.rollback().await?)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Puts destinations aside until the transaction that holds one of their sessions has ended.
+    pub async fn defer(&mut self, slug: &Slug, destinations: &[Destination]) -> Result<(), Error> {
+        let (tokens, recipients) = Destination::columns(destinations);
+        sqlx::query!(
+            "INSERT INTO pending_derivations (network, token_address, to_address)
+             SELECT $1, g.token, g.recipient FROM unnest($2::text[], $3::text[]) AS g (token, recipient) ON CONFLICT DO NOTHING",
+            slug.as_str(),
+            &tokens,
+            &recipients,
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// Takes up to 1,000 destinations that were put aside.
+    pub async fn take_deferred(&mut self, slug: &Slug) -> Result<Vec<Destination>, Error> {
+        let rows = sqlx::query!(
+            "DELETE FROM pending_derivations WHERE ctid = ANY(ARRAY(SELECT ctid FROM pending_derivations WHERE network = $1 LIMIT 1000))
+             RETURNING token_address, to_address",
+            slug.as_str(),
+        )
+        .fetch_all(self.connection())
+        .await?;
+        rows.iter().map(|row| Destination::read(&row.token_address, &row.to_address)).collect()
+    }
+}

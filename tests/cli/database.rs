@@ -1,0 +1,72 @@
+//! The way to the database: bounded, redacted, and not before the schema is there.
+
+use std::time::{Duration, Instant};
+
+use sqlx::{Connection, Executor, PgConnection};
+
+use super::program::{MIGRATIONS, Program};
+use super::support::{self, Database};
+
+#[test]
+fn a_database_that_is_away_is_75_after_a_bounded_wait_and_tells_no_secret() {
+    let program = Program::at("postgres://canary:hunter2@127.0.0.1:1/shop");
+    for command in [&["status"][..], &["watch"], &["run"], &["migrate"], &["sessions", "list"]] {
+        let started = Instant::now();
+        let ended = program.run(&[command, &["--set", "database.connect_timeout=300ms"]].concat());
+        assert!(ended.reason(75).starts_with("database 127.0.0.1:1/shop cannot be used after 300ms"), "{ended:?}");
+        assert!(started.elapsed() < Duration::from_secs(5), "{command:?} took {:?}", started.elapsed());
+        for secret in ["canary", "hunter2"] {
+            assert!(!ended.stderr.contains(secret) && !ended.stdout.contains(secret), "{ended:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_schema_is_demanded_and_made() {
+    let mut admin = PgConnection::connect(&support::postgres().url("postgres")).await.unwrap();
+    admin.execute("CREATE DATABASE dw_test_cli_empty").await.unwrap();
+    let program = Program::at(&support::postgres().url("dw_test_cli_empty"));
+    for command in [&["status"][..], &["watch"], &["sessions", "list"]] {
+        assert!(program.run(command).reason(75).contains("run `deposit-watcher migrate`"), "{command:?}");
+    }
+    let behind = program.run(&["migrate", "--status"]);
+    assert!(behind.reason(3).contains("migrations behind"));
+    assert!(behind.stdout.starts_with("missing 0001 "), "{behind:?}");
+    assert_eq!(program.ok(&["migrate"]), behind.stdout.replace("missing", "applied"));
+    assert_eq!(program.ok(&["migrate", "--status"]), "the schema is up to date\n");
+    assert_eq!(program.ok(&["migrate"]), "the schema is up to date\n");
+}
+
+#[tokio::test]
+async fn status_shows_networks_that_were_never_worked() {
+    let database = Database::create(&MIGRATIONS).await;
+    let program = Program::at(&database.url());
+    let lines = program.json(&["status"]);
+    let states: Vec<_> = lines.as_array().unwrap().iter().map(|line| (&line["network"], &line["state"])).collect();
+    assert_eq!(states, [(&"anvil".into(), &"new".into()), (&"polygon".into(), &"disabled".into())]);
+    assert!(program.ok(&["status"]).starts_with("NETWORK  STATE "));
+    assert!(program.ok(&["status", "--output", "csv"]).starts_with("network,state,head,scanned,confirmed,"));
+}
+
+#[tokio::test]
+async fn check_finds_what_is_wrong_and_tells_the_cure() {
+    let database = Database::create(&MIGRATIONS).await;
+    let program = Program::at(&database.url());
+    let ended = program.run(&["check", "--books", "--output", "json"]);
+    assert!(ended.reason(3).starts_with("the check found "), "{ended:?}");
+    let lines: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    let of = |part: &str| lines.as_array().unwrap().iter().find(|line| line["part"] == part).unwrap().clone();
+    assert_eq!(of("database")["outcome"], "ok");
+    assert_eq!(of("books")["what"], "every rule holds");
+    assert_eq!(of("endpoint anvil.local")["outcome"], "finding");
+    assert!(of("endpoint anvil.local")["cure"].is_string());
+    let away = program.run(&[
+        "check",
+        "--set",
+        "database.url=postgres://a:hunter2@127.0.0.1:1/x",
+        "--set",
+        "database.connect_timeout=300ms",
+    ]);
+    assert!(away.stdout.contains("finding  database: database 127.0.0.1:1/x cannot be used"), "{away:?}");
+    assert!(!away.stdout.contains("hunter2"), "{away:?}");
+}

@@ -1,0 +1,18 @@
+//! The built binary as a person or a script meets it: exit codes, what goes to which stream, and what it does to a real
+//! database. Not for what a watcher does with a chain.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod database;
+mod program;
+mod sessions;
+mod usage;
+mod watching;

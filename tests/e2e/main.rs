@@ -1,0 +1,30 @@
+//! The real binary against a real anvil and a real PostgreSQL: payments of every kind, reorganisations, kill -9, outages,
+//! several networks and several processes, bad input. Each test has its own chain, database, folder and processes; all
+//! of it ends with the test. Not for rules that a faster test can hold: those are beside the code and in the storm.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "tests may panic, and say why"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod rig;
+
+mod catch_up;
+mod faults;
+mod kinds;
+mod networks;
+mod odd;
+mod outage;
+mod pair;
+mod reorganisations;
+mod restart;
+mod secrets;
+mod socket;
+mod story;
