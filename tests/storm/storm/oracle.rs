@@ -89,21 +89,29 @@ pub(crate) struct Oracle<'a> {
 impl<'a> Oracle<'a> {
     /// `chain`: the transfers of the final chain to addresses that a session names, in chain order.
     pub(crate) fn judge(rules: &'a Rules, claims: &'a [Claim], chain: &'a [Money]) -> Oracle<'a> {
+        let first = Oracle::pass(rules, claims, chain, &BTreeSet::new());
+        // Those whose tie the final chain alone does not settle stand where they stood.
+        let in_doubt = |at: &usize| first.owners[*at] == Err("ambiguous") && chain[*at].stood.is_some();
+        let standing: BTreeSet<usize> = (0..chain.len()).filter(in_doubt).collect();
+        if standing.is_empty() { first } else { Oracle::pass(rules, claims, chain, &standing) }
+    }
+
+    fn pass(rules: &'a Rules, claims: &'a [Claim], chain: &'a [Money], standing: &BTreeSet<usize>) -> Oracle<'a> {
         let owners = vec![Err("nobody"); chain.len()];
         let (got, last) = (HashMap::new(), HashMap::new());
         let (in_parts, untied) = (BTreeSet::new(), BTreeSet::new());
         let mut oracle = Oracle { rules, claims, chain, got, in_parts, untied, last, owners };
         for (at, money) in chain.iter().enumerate() {
+            let stood = money.stood.as_ref().filter(|_| standing.contains(&at));
             match oracle.find(at) {
                 Ok(payees) if payees.len() == 1 => oracle.give(at, payees[0]),
-                Ok(tied) if tied.iter().any(|c| Some(&c.id) == money.stood.as_ref()) => {
-                    let stood = tied.iter().find(|c| Some(&c.id) == money.stood.as_ref());
-                    oracle.give(at, stood.unwrap());
-                }
-                Ok(tied) => {
-                    oracle.owners[at] = Err("ambiguous");
-                    oracle.untie(&tied);
-                }
+                Ok(tied) => match tied.iter().find(|c| Some(&c.id) == stood) {
+                    Some(stood) => oracle.give(at, stood),
+                    None => {
+                        oracle.owners[at] = Err("ambiguous");
+                        oracle.untie(&tied);
+                    }
+                },
                 Err(reason) => oracle.owners[at] = Err(reason),
             }
         }

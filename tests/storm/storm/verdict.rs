@@ -156,7 +156,8 @@ impl Seed {
             assert_eq!(
                 found.as_ref().map_err(|reason| *reason),
                 expected.as_ref().map_err(|reason| *reason),
-                "whose it is: stored left, oracle right\n{row:#?}\n{:#?}\n{:#?}",
+                "whose it is: stored left, oracle right\n{}\n{row:#?}\n{:#?}\n{:#?}",
+                neighbourhood(money, chain, &oracle.owners, rows),
                 rows.iter().filter(|other| other.state == "ORPHANED" && row.is_twin(other)).collect::<Vec<_>>(),
                 claims.iter().filter(|claim| claim.to == Some(money.to)).collect::<Vec<_>>()
             );
@@ -287,4 +288,17 @@ fn possible(before: Option<&str>, now: &str) -> bool {
         Some(_) => &[],
     };
     next.contains(&now)
+}
+
+/// Every transfer to the same place, and whose it is by both.
+fn neighbourhood(about: &Money, chain: &[Money], owners: &[super::oracle::Owner], rows: &[Stored]) -> String {
+    let there = chain.iter().zip(owners).filter(|(money, _)| (money.to, money.token) == (about.to, about.token));
+    let line = |(money, owner): (&Money, &super::oracle::Owner)| {
+        let row = rows.iter().find(|row| (row.block, row.index) == (money.block, money.index));
+        let found = row.map(|row| row.owner.clone().or(row.reason.clone()).unwrap_or_default()).unwrap_or_default();
+        let tx = &format!("{:#x}", money.tx)[2..8];
+        let (had, stood) = (&money.had, &money.stood);
+        format!("{tx} {} {} {found} {owner:?} had {had:?} stood {stood:?}", money.paid_at, money.units)
+    };
+    there.map(line).collect::<Vec<_>>().join("\n")
 }
