@@ -1,7 +1,7 @@
 //! Providers' error texts, sorted by what they mean: one table, read from the top, first fit wins.
 //!
 //! Codes are worth little: `-32005` is Infura's range limit as well as its rate limit, `-32000` is everything. The texts
-//! are those of FAULTS A2 (each provider's own words). Not for what follows from them: that is [`super::Fault`]'s reader.
+//! are each provider's own words. Not for what follows from them: that is [`super::Fault`]'s reader.
 
 use super::error::Fault;
 use super::range::Limit;

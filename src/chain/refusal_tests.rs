@@ -1,4 +1,4 @@
-//! The providers' own words (FAULTS A2), each with what it must mean. Not for anything else.
+//! The providers' own words, each with what it must mean. Not for anything else.
 
 #![allow(clippy::wildcard_enum_match_arm)]
 

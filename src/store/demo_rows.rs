@@ -35,7 +35,7 @@ impl Store {
         Ok(())
     }
 
-    /// The minimal INSERT of SPEC §2.
+    /// The minimal INSERT, as README shows it.
     pub async fn open_plainly(&self, new: &PlainSession) -> Result<(), Error> {
         sqlx::query!(
             "INSERT INTO deposit_sessions (id, amount, currency, network, currency_address, deposit_address)

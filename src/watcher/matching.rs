@@ -3,7 +3,7 @@
 //! [`derive`] takes the canonical transfers of one destination (network, token, address) and the sessions that name it,
 //! and goes through the transfers in chain order. What is confirmed or settled by a person stands; everything else is
 //! derived anew each time, so a transfer that came, left or returned leaves no mark that the final chain does not
-//! explain (I4). SPEC §4 has the rules; the numbers below are its.
+//! explain (I4). README tells the rules to those who pay and are paid.
 
 mod run;
 

@@ -1,4 +1,4 @@
-//! What a session shows, given the canonical transfers that pay it. Pure: SPEC §3's table as a function.
+//! What a session shows, given the canonical transfers that pay it. Pure: a session's life as a function.
 
 use crate::domain::{SessionStatus, Units};
 

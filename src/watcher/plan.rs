@@ -42,7 +42,7 @@ pub fn first_look(cursor: &Cursor, head: &Header, range: u64, reorg_window: u64)
     }
 }
 
-/// Heights of `from..to` to record: within the window of the head, no further apart than a 64th of it (SPEC §5).
+/// Heights of `from..to` to record: within the window of the head, no further apart than a 64th of it.
 fn checkpoints(from: BlockNumber, to: BlockNumber, head: BlockNumber, reorg_window: u64) -> Vec<BlockNumber> {
     let apart = reorg_window.checked_div(64).unwrap_or(1).max(1);
     let first = from.max(head.minus(reorg_window));

@@ -1,4 +1,4 @@
-//! The same life over WebSocket, driven by newHeads, with as few requests as SPEC §12 allows.
+//! The same life over WebSocket, driven by newHeads, with as few requests as it may cost: one a block.
 
 use std::time::Instant;
 

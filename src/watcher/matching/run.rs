@@ -1,4 +1,4 @@
-//! One derivation at work: the rules of SPEC §4, applied to one transfer after the other. Not for what goes in and comes
+//! One derivation at work: the rules of matching, applied to one transfer after the other. Not for what goes in and comes
 //! out, which is next door.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

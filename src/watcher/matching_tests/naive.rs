@@ -1,4 +1,4 @@
-//! The rules once more, from SPEC §3 and §4, as slowly and plainly as can be: every question is answered from the list
+//! The rules once more, as README tells them, as slowly and plainly as can be: every question is answered from the list
 //! of payments so far. Shares nothing with `matching.rs` but its inputs. Nothing stands and all is verified.
 
 use super::*;

@@ -1,4 +1,4 @@
-//! Why a transfer pays nobody: each reason, and which of two comes first (SPEC §2).
+//! Why a transfer pays nobody: each reason, and which of two comes first.
 
 use super::*;
 

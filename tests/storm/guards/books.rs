@@ -1,4 +1,4 @@
-//! The books (SPEC §14), each proven by breaking it on purpose: with triggers switched off, what no program should do.
+//! The books, each proven by breaking it on purpose: with triggers switched off, what no program should do.
 
 use std::collections::BTreeSet;
 

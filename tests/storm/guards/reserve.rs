@@ -1,4 +1,4 @@
-//! `deposit_watcher_reserve`: an amount at an address is one session's at a time, however many ask at once (SPEC §4).
+//! `deposit_watcher_reserve`: an amount at an address is one session's at a time, however many ask at once.
 
 use std::collections::BTreeSet;
 

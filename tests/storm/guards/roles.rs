@@ -1,4 +1,4 @@
-//! What the roles for outside programs cannot reach at all (SPEC §2).
+//! What the roles for outside programs cannot reach at all.
 
 use super::{Actor, all_allowed, all_refused, world};
 

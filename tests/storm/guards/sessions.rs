@@ -1,4 +1,4 @@
-//! What an outside API may and may not do to `deposit_sessions` (SPEC §2).
+//! What an outside API may and may not do to `deposit_sessions`.
 
 use super::{Actor, all_allowed, all_refused, attempt, text, world};
 

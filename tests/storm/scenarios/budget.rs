@@ -1,4 +1,4 @@
-//! What a step costs in calls (SPEC §12), counted where they arrive.
+//! What a step costs in calls, counted where they arrive.
 
 use alloy::primitives::U256;
 

@@ -1,4 +1,4 @@
-//! What the second look is for: nodes that leave out, add or disagree (SPEC §5).
+//! What the second look is for: nodes that leave out, add or disagree.
 
 use alloy::primitives::U256;
 

@@ -1,4 +1,4 @@
-//! The first look sees, the second look believes; live tail, catch-up and restart are one code path (SPEC §5).
+//! The first look sees, the second look believes; live tail, catch-up and restart are one code path.
 
 use std::time::Duration;
 

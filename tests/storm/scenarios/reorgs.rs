@@ -1,4 +1,4 @@
-//! The chain goes another way (SPEC §5).
+//! The chain goes another way.
 
 use super::HUNDRED;
 use crate::rig::{Rig, Rules};

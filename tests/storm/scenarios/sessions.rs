@@ -1,4 +1,4 @@
-//! Whose money is whose, and when a session ends (SPEC §3, §4).
+//! Whose money is whose, and when a session ends.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Tokens that come later, and ranges that are read again (SPEC §5).
+//! Tokens that come later, and ranges that are read again.
 
 use alloy::primitives::U256;
 use deposit_watcher::domain::BlockNumber;

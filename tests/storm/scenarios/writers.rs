@@ -1,4 +1,4 @@
-//! Who may write: rows held by others, leases that are lost, watchers that do not know (SPEC §2, §6; I7).
+//! Who may write: rows held by others, leases that are lost, watchers that do not know (I7).
 
 use sqlx::Executor;
 

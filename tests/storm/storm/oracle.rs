@@ -1,7 +1,7 @@
 //! What every canonical transfer and every session must show, told from the final chain by naive means: one loop over the
 //! chain, no groups, no indexes, nothing of the product's matching.
 //!
-//! Where SPEC gives history a say, that history is an input, taken from what was stored and never from what was decided:
+//! Where the rules give history a say, that history is an input, taken from what was stored and never from what was decided:
 //! * when a transfer was first stored (`seen_at`) against when a session was accepted: stored before, never pays;
 //! * the time it was first mined at (`paid_at`), where its block left the chain;
 //! * the session it had before a reorganisation (`had_session`), rule 1;
