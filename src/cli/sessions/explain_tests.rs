@@ -192,12 +192,15 @@ fn money_that_pays_nobody_is_listed_with_its_reason() {
 fn a_reorganisation_is_told() {
     let lines = told(&session("PENDING", "0", "0"), &[transfer("100", "ORPHANED", Some("dep_1"), None)]);
     assert!(lines[0].starts_with("Not paid: no transfer"), "{lines:?}");
-    assert!(lines[1].contains("left the chain in a reorganisation; mined again it returns"), "{lines:?}");
+    assert!(lines[1].contains("left the chain in a reorganisation; mined again it is looked at again"), "{lines:?}");
     let session = session("PENDING", "0", "0");
     let (network, status) = (network(Finality::Safe, 0), status());
     let (network, status) = (Some(&network), Some(&status));
     let lines = explain(&Case { session: &session, transfers: &[], reverted: true, network, status, now: at(101) });
-    assert!(lines[1].starts_with("It was reverted: "), "{lines:?}");
+    assert!(lines[1].starts_with("It was reverted: ") && lines[1].contains("deliver nothing"), "{lines:?}");
+    let paid = SessionLine { confirmed_at: Some(at(100)), ..session.clone() };
+    let lines = explain(&Case { session: &paid, transfers: &[], reverted: true, network, status, now: at(101) });
+    assert!(lines[1].contains("paid again since") && !lines[1].contains("deliver nothing"), "{lines:?}");
 }
 
 #[test]
