@@ -74,3 +74,21 @@ async fn what_came_within_the_grace_and_is_seen_late_brings_its_session_back() {
     house.settle().await;
     assert_eq!(house.status("a").await, "CONFIRMED");
 }
+
+/// A node dates a block two hours ahead: it is neither head nor chain time, nothing expires by it, and the work goes on
+/// when the clock has come near.
+#[tokio::test]
+async fn a_block_dated_too_far_ahead_is_neither_head_nor_chain_time() {
+    let minutes = |count: u64| std::time::Duration::from_secs(60 * count);
+    let mut house = House::with(1, |network, _| network.max_clock_drift = Some(minutes(15))).await;
+    house.settle().await;
+    house.open("a", 100).await;
+    let (now, scanned) = (house.world.head().time.timestamp().unsigned_abs(), house.scanned().await);
+    house.world.mine_at(now + 7_200, vec![]);
+    let refused = house.step().await.unwrap_err().to_string();
+    assert!(refused.contains("max_clock_drift"), "{refused}");
+    assert_eq!((house.status("a").await.as_str(), house.scanned().await), ("CREATED", scanned));
+    house.world.reorg_at(1, vec![(now + 600, vec![])]);
+    house.settle().await;
+    assert_eq!((house.status("a").await.as_str(), house.scanned().await), ("CREATED", scanned + 1));
+}
