@@ -107,18 +107,6 @@ impl Store {
         Ok(())
     }
 
-    /// Lifts a halt that only other configuration could cause, when the configuration is right again.
-    pub async fn lift_halt(&self, fence: &Fence) -> Result<(), Error> {
-        sqlx::query!(
-            "UPDATE networks SET halted_reason = NULL, halted_at = NULL, resume_requested_at = NULL WHERE slug = $1 AND fence = $2",
-            fence.network.as_str(),
-            fence.number,
-        )
-        .execute(&self.pool)
-        .await?;
-        Ok(())
-    }
-
     /// Asks the holder to go on with a halted network; false when it is not halted.
     pub async fn request_resume(&self, slug: &Slug) -> Result<bool, Error> {
         let asked = sqlx::query!(
