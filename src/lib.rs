@@ -12,7 +12,7 @@
 //! | 4 faces | [`http`]: what is served; [`cli`]: one file a command |
 //! | 3 work | [`watcher`]: step, plan, matching, both looks, rewind |
 //! | 2 outside | [`chain`]: the only one that knows JSON-RPC; [`store`]: the only one that knows SQL |
-//! | 1 ground | [`settings`]: what the operator decided; [`telemetry`]: every metric, the log |
+//! | 1 ground | [`settings`]: what the operator decided; [`telemetry`]: every metric, the log; [`keys`]: secrets |
 //! | 0 pure | [`domain`]: the trade's nouns, valid by type |
 //!
 //! # The flow
@@ -44,6 +44,7 @@ pub mod cli;
 pub mod demo;
 pub mod domain;
 pub mod http;
+pub mod keys;
 pub mod settings;
 pub mod store;
 pub mod telemetry;

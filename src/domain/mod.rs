@@ -6,6 +6,7 @@
 pub mod address;
 pub mod amount;
 pub mod block;
+pub mod business;
 pub mod network;
 pub mod secret;
 pub mod session;
@@ -15,6 +16,7 @@ pub mod transfer;
 pub use address::{Address, AddressError, TxHash, parse_address};
 pub use amount::{AmountError, Units, format_decimal};
 pub use block::{BlockHash, BlockNumber, BlockRef, Header, Time, time_from_unix};
+pub use business::{ApiKeyId, BusinessId, DeliveryId, Fault, WebhookId, WidgetId};
 pub use network::{ChainId, EndpointKey, Finality, Slug, SlugError, TESTNET_CHAIN_IDS};
 pub use secret::Secret;
 pub use session::{Session, SessionId, SessionStatus, Unusable};

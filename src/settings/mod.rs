@@ -8,6 +8,7 @@
 
 mod digest;
 mod endpoints;
+mod faces;
 mod layers;
 mod networks;
 pub mod presets;
@@ -24,6 +25,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use url::Url;
 
 pub use problems::{Problem, Problems, nearest};
@@ -72,6 +74,12 @@ pub struct Settings {
     pub http: Http,
     /// `[admin]`
     pub admin: Admin,
+    /// `[api]`
+    pub api: Api,
+    /// `[limits]`
+    pub limits: Limits,
+    /// `[webhooks]`
+    pub webhooks: Webhooks,
     /// `[sessions]`
     pub sessions: Sessions,
     /// `[networks.*]`, in order of their slug; disabled ones included.
@@ -107,6 +115,47 @@ pub struct Admin {
     pub listen: SocketAddr,
     /// The same of `api`.
     pub api_listen: SocketAddr,
+}
+
+/// `[api]`
+#[derive(Debug, Clone)]
+pub struct Api {
+    /// What secrets are sealed with and derived from; `api`, `run` and whoever sends webhooks needs it.
+    pub sealing_key: Option<Secret<[u8; 32]>>,
+    /// The one before, while what it made is still about.
+    pub previous_sealing_key: Option<Secret<[u8; 32]>>,
+    /// The `iss` that bearer tokens must carry.
+    pub jwt_issuer: Option<String>,
+    /// The `aud` that bearer tokens must carry.
+    pub jwt_audience: Option<String>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// `[limits]`
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Requests a second from one address; ten times as many at once.
+    pub requests_per_address: u32,
+    /// Requests a second with one credential; ten times as many at once.
+    pub requests_per_credential: u32,
+    /// Wrong credentials a minute from one address.
+    pub failures_per_address: u32,
+    /// Event streams open at once in this process.
+    pub streams: u32,
+}
+
+/// `[webhooks]`
+#[derive(Debug, Clone)]
+pub struct Webhooks {
+    /// Whether endpoints may be http as well as https.
+    pub allow_http: bool,
+    /// Private networks that endpoints may lie in.
+    pub allowed_networks: Vec<IpNet>,
+    /// The pauses between attempts; after the last attempt a delivery is dead.
+    pub retry_after: Vec<Duration>,
+    /// How long a rotated secret still signs.
+    pub secret_overlap: Duration,
 }
 
 /// `[sessions]`

@@ -1,5 +1,5 @@
-//! Reads the sections that there are once: database, http, admin, sessions. Networks have files of their own; how a value
-//! is read is [`super::section`].
+//! Reads the sections that the watcher needs: database, http, admin, sessions. Those of the API and of webhooks are read in
+//! [`super::faces`], networks in files of their own; how a value is read is [`super::section`].
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::section::Section;
-use super::{Admin, AmountClash, Database, Http, Sessions, Settings, networks, secret};
+use super::{Admin, AmountClash, Database, Http, Sessions, Settings, faces, networks, secret};
 use crate::domain::{Address, Secret, parse_address};
 
 /// Seconds, as the defaults and bounds below count them.
@@ -35,8 +35,12 @@ pub(super) fn settings(root: &mut Section) -> Option<Settings> {
     let http = root.section("http", http);
     let admin = root.section("admin", |section| admin(section, http.as_ref()));
     let sessions = root.section("sessions", sessions);
+    let api = root.section("api", faces::api);
+    let limits = root.section("limits", faces::limits);
+    let webhooks = root.section("webhooks", faces::webhooks);
     let networks = networks::all(root);
-    Some(Settings { database: database?, http: http?, admin: admin?, sessions, networks: networks? })
+    let (database, http, admin, networks) = (database?, http?, admin?, networks?);
+    Some(Settings { database, http, admin, api, limits, webhooks, sessions, networks })
 }
 
 fn database(section: &mut Section) -> Option<Database> {

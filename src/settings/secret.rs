@@ -1,10 +1,11 @@
-//! Reads addresses on the net that may hold a password or a provider's key: `url`, or `url_file` that names a file with
-//! it. No fault ever repeats one. Not for what speaks to them.
+//! Reads what must not be shown: addresses on the net that may hold a password or a provider's key, and keys; as they
+//! are or from the file that a `_file` twin names. No fault ever repeats one. Not for what uses them.
 
 use url::Url;
 
 use super::problems::shown;
 use super::section::Section;
+use crate::domain::Secret;
 
 /// Schemes of a database.
 pub(super) const POSTGRES: &[&str] = &["postgres", "postgresql"];
@@ -44,6 +45,23 @@ pub(super) fn read(section: &mut Section, schemes: &[&str]) -> Twin {
             Twin::Faulty
         }
     }
+}
+
+/// Reads 32 bytes, 64 hexadecimal digits, from `key` or from the file that `file` names.
+pub(super) fn key(section: &mut Section, key: &'static str, file: &'static str) -> Option<Secret<[u8; 32]>> {
+    let plain = section.text(key, hexadecimal);
+    let read = section.text(file, |path| hexadecimal(&content(path)?));
+    if section.gave(key) && section.gave(file) {
+        section.fault(file, format!("and `{key}` are both given; remove one of them"));
+    }
+    plain.or(read)
+}
+
+fn hexadecimal(text: &str) -> Result<Secret<[u8; 32]>, String> {
+    let cure = "write 64 hexadecimal digits, as `openssl rand -hex 32` makes them";
+    let read = if text.len() == 64 { alloy::hex::decode_to_array(text).ok() } else { None };
+    let key: [u8; 32] = read.ok_or_else(|| format!("is no key; {cure}"))?;
+    if key == [0; 32] { Err(format!("is no key but zeros; {cure}")) } else { Ok(Secret::new(key)) }
 }
 
 /// A secret's file without the line's end.

@@ -8,7 +8,7 @@ use super::source::named;
 /// Rooms by floor, the ground first. On one floor they do not know each other, except on the roof.
 const FLOORS: [&[&str]; 6] = [
     &["domain"],
-    &["settings", "telemetry"],
+    &["settings", "telemetry", "keys"],
     &["chain", "store"],
     &["watcher", "webhooks", "deposits"],
     &["http", "cli"],
@@ -16,7 +16,7 @@ const FLOORS: [&[&str]; 6] = [
 ];
 
 /// What lives only below certain folders or in certain files of `src/`.
-const TENANTS: [(&str, &[&str]); 15] = [
+const TENANTS: [(&str, &[&str]); 18] = [
     ("alloy::providers", &["chain/"]),
     ("alloy::rpc", &["chain/"]),
     ("alloy::transports", &["chain/"]),
@@ -24,6 +24,9 @@ const TENANTS: [(&str, &[&str]); 15] = [
     ("backoff", &["chain/retry.rs"]),
     ("reqwest", &["chain/", "webhooks/", "demo/"]),
     ("sqlx", &["store/"]),
+    ("ring", &["keys/"]),
+    ("subtle", &["keys/"]),
+    ("jsonwebtoken", &["keys/"]),
     ("axum", &["http/"]),
     ("hyper", &["http/"]),
     ("hyper_util", &["http/"]),

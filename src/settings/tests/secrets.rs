@@ -23,6 +23,27 @@ fn a_file_that_cannot_be_read_is_a_fault() {
 }
 
 #[test]
+fn a_sealing_key_is_32_bytes_from_one_place() {
+    let key = "0123456789abcdef".repeat(4);
+    let settings = load_texts(&[POLYGON], &[("DEPOSIT_WATCHER__API__SEALING_KEY", &key)], &[]).unwrap();
+    let read = *settings.api.sealing_key.as_ref().unwrap().expose();
+    assert_eq!((read[0], read[31]), (0x01, 0xef));
+    assert!(!format!("{settings:?}").contains("sealing_key: Some([1") && settings.api.previous_sealing_key.is_none());
+    let (zeros, long, other) = ("0".repeat(64), format!("{key}0"), format!("0x{}", &key[2..]));
+    for wrong in ["", "c4n4ry", &key[1..], &long, &zeros, &other, &key.replace('a', "g")] {
+        let lines = faults(&[&format!("{POLYGON}\n[api]\nsealing_key = \"{wrong}\"")], &[], &[]);
+        assert!(lines.len() == 1 && lines[0].contains("api.sealing_key: is no key"), "{wrong}: {lines:?}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key");
+    std::fs::write(&path, format!("{key}\n")).unwrap();
+    let file = format!("{POLYGON}\n[api]\nsealing_key_file = {path:?}");
+    assert_eq!(load_texts(&[&file], &[], &[]).unwrap().api.sealing_key, settings.api.sealing_key);
+    let both = format!("{file}\nsealing_key = \"{key}\"");
+    assert!(faults(&[&both], &[], &[])[0].contains("are both given"));
+}
+
+#[test]
 fn nothing_prints_a_secret() {
     let environment = [("DATABASE_URL", "postgres://user:c4n4ry@db/x")];
     let settings = load_texts(&[&POLYGON.replace("key", CANARY)], &environment, &[]).unwrap();
@@ -47,6 +68,10 @@ fn no_fault_repeats_a_secret_wherever_it_stands() {
         "database.pgbouncer",
         "http.listen",
         "http.public_url",
+        "api.sealing_key",
+        "api.sealing_key_file",
+        "api.previous_sealing_key",
+        "api.previous_sealing_key_file",
         "sessions.amount_clash",
         "sessions.own_addresses",
         "sessions.unknown",
