@@ -19,6 +19,7 @@ mod outside;
 mod overview;
 mod rescans;
 mod sessions;
+mod tickets;
 mod tokens;
 mod transfers;
 mod unit;
