@@ -15,12 +15,13 @@ use deposit_watcher::telemetry::{Kind, TABLE};
 use super::metrics::{exposed, kind_text, samples};
 
 const METRICS: &str = "docs/METRICS.md";
+const TABLES: &str = "docs/TABLES.md";
 
 /// Longer is a book, and nobody reads it.
 const README_LINES: usize = 400;
 
 /// Where an absolute path may begin: what we serve, and where others mount secrets. All else is somebody's own machine.
-const PATHS: [&str; 4] = ["/metrics", "/livez", "/readyz", "/run/secrets/"];
+const PATHS: [&str; 6] = ["/metrics", "/livez", "/readyz", "/api/v1/", "/openapi.json", "/run/secrets/"];
 
 /// Labels whose values are the operator's own names, or the version.
 const CHOSEN: [&str; 5] = ["network", "token", "endpoint", "task", "version"];
@@ -137,26 +138,28 @@ fn the_manual_of_the_metrics_is_the_table() {
 }
 
 #[test]
-fn every_word_of_the_tables_is_in_the_readme() {
-    let readme = read("README.md");
+fn every_word_of_the_tables_is_in_their_contract() {
+    let contract = read(TABLES);
     let statuses = SessionStatus::ALL.map(SessionStatus::as_str);
     let states = TransferState::ALL.map(TransferState::as_str);
     let reasons = Unmatched::ALL.map(Unmatched::as_str);
     let unusable = Unusable::ALL.map(Unusable::as_str);
     let words = statuses.iter().chain(&states).chain(&reasons).chain(&unusable);
-    let missing: Vec<_> = words.filter(|word| !readme.contains(&format!("`{word}`"))).collect();
-    assert!(missing.is_empty(), "not in README.md: {missing:?}");
-    let row = |word: &str| readme.lines().filter(|line| line.starts_with(&format!("| `{word}` |"))).count();
+    let missing: Vec<_> = words.filter(|word| !contract.contains(&format!("`{word}`"))).collect();
+    assert!(missing.is_empty(), "not in {TABLES}: {missing:?}");
+    let row = |word: &str| contract.lines().filter(|line| line.starts_with(&format!("| `{word}` |"))).count();
     let untold: Vec<_> = statuses.iter().chain(&reasons).chain(&unusable).filter(|word| row(word) == 0).collect();
-    assert!(untold.is_empty(), "without a row in a table of README.md: {untold:?}");
+    assert!(untold.is_empty(), "without a row in a table of {TABLES}: {untold:?}");
 }
 
 #[test]
-fn every_event_is_in_the_readme() {
-    let readme = read("README.md");
+fn every_event_is_told_where_it_is_read() {
     let statuses = SessionStatus::ALL.map(|status| status.as_str().to_lowercase());
-    for kind in statuses.iter().map(String::as_str).chain(["reverted", "unmatched"]) {
-        assert!(readme.contains(&format!("`deposit.{kind}`")), "deposit.{kind}");
+    for document in [TABLES, "docs/WEBHOOKS.md"] {
+        let text = read(document);
+        for kind in statuses.iter().map(String::as_str).chain(["reverted", "unmatched"]) {
+            assert!(text.contains(&format!("`deposit.{kind}`")), "deposit.{kind} is not in {document}");
+        }
     }
 }
 
