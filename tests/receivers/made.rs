@@ -86,6 +86,7 @@ fn examine(language: Language) {
         assert_eq!(send(id, &event(None, sequence)), 204);
         assert_eq!(receiver.line(), format!("deposit.pending - - {sequence}"));
     }
+    assert_eq!(send("evt_u2", &event(None, 12)), 204);
     assert_eq!(receiver.end(), Vec::<String>::new());
 }
 

@@ -2,6 +2,7 @@
 //! against real ones. Node.js and Rust here; Python by `make test-all`.
 #![allow(
     clippy::arithmetic_side_effects,
+    clippy::expect_used,
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
