@@ -10,11 +10,13 @@ mod aside;
 mod blocks;
 mod books;
 mod codec;
+mod deliveries;
 mod demo_rows;
 mod expiry;
 mod history;
 mod lease;
 mod networks;
+mod outbox;
 mod outside;
 mod overview;
 mod rescans;
@@ -23,6 +25,7 @@ mod tickets;
 mod tokens;
 mod transfers;
 mod unit;
+mod webhooks;
 
 use std::time::Duration;
 
@@ -32,10 +35,12 @@ use sqlx::{Executor, Row};
 pub use admission::{Examined, UnexaminedRow};
 pub use blocks::{BlockTime, RecordedBlock};
 pub use books::Finding;
+pub use deliveries::{DueEndpoint, EventRow, Reserved, Settlement, Work};
 pub use demo_rows::PlainSession;
 pub use history::HistoryLine;
 pub use lease::{Fence, Lease};
 pub use networks::{Cursor, NetworkRow, Pinned};
+pub use outbox::{AttemptLine, DeliveryLine, DeliveryQuery, Queue, Retried};
 pub use outside::{NewSession, Reservation};
 pub use overview::{NetworkStatus, SessionLine, TransferLine};
 pub use rescans::{Rescan, RescanReason};
@@ -43,6 +48,7 @@ pub use sessions::{AddressFacts, Destination, GroupRow, SessionRow, SessionWrite
 pub use tokens::PinnedToken;
 pub use transfers::{StoredTransfer, TransferVerdict};
 pub use unit::Unit;
+pub use webhooks::{Inserted, NewWebhook, SealedSecret, WebhookEndpoint};
 
 use crate::settings::Database;
 
