@@ -33,7 +33,7 @@ fn event(session: Option<&str>, sequence: u64) -> Vec<u8> {
 
 /// Everything a receiver must know.
 fn examine(language: Language) {
-    let receiver = Receiver::start(language, SECRET);
+    let receiver = Receiver::start(language, SECRET, Receiver::place());
     let send = |id: &str, body: &[u8]| receiver.post(&headers(&[SECRET], id, now(), body), body);
     let good = event(Some("dep_a"), 7);
 

@@ -9,5 +9,9 @@
     reason = "tests may panic, and say why"
 )]
 
+#[path = "../support/mod.rs"]
+mod support;
+
 mod made;
+mod real;
 mod receiver;

@@ -26,9 +26,13 @@ pub(crate) struct Receiver {
 }
 
 impl Receiver {
-    /// Starts one and waits until it listens.
-    pub(crate) fn start(language: Language, secret: &str) -> Receiver {
-        let at = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    /// A place where none listens yet.
+    pub(crate) fn place() -> SocketAddr {
+        TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    }
+
+    /// Starts one there and waits until it listens.
+    pub(crate) fn start(language: Language, secret: &str, at: SocketAddr) -> Receiver {
         let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/examples");
         let mut command = match language {
             Language::Node => Command::new("node"),
@@ -51,11 +55,6 @@ impl Receiver {
             std::thread::sleep(Duration::from_millis(20));
         }
         Receiver { child, lines, at }
-    }
-
-    /// Where it listens.
-    pub(crate) fn url(&self) -> String {
-        format!("http://{}/hooks", self.at)
     }
 
     /// Sends a delivery as it is given; the status of the answer.
