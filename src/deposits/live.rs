@@ -80,7 +80,7 @@ async fn run(board: &Board, shutdown: &CancellationToken, look: impl Fn(Vec<Sess
             () = shutdown.cancelled() => break,
             // While the database is away, who is new waits like all others. Many who arrive delay nobody's turn.
             () = board.arrival(), if failures == 0 => Instant::now() < next,
-            () = sleep_until(next), if board.watched() => false,
+            () = sleep_until(next) => false,
         };
         let sessions = board.sessions(blank_only);
         let looked = match sessions.is_empty() {

@@ -103,11 +103,6 @@ impl Board {
         self.arrival.notified().await;
     }
 
-    /// True while anybody watches.
-    pub(super) fn watched(&self) -> bool {
-        !self.table().sessions.is_empty()
-    }
-
     /// Every session that is watched, once; or those of them that show nothing yet.
     pub(super) fn sessions(&self, blank_only: bool) -> Vec<SessionId> {
         let table = self.table();
