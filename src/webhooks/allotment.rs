@@ -75,17 +75,17 @@ mod tests {
     proptest! {
         #[test]
         fn no_bound_is_passed(
-            due in prop::collection::vec((any::<bool>(), 0_i64..12), 0..60), all in 0_usize..600, failing in 0_usize..300
+            due in prop::collection::vec((any::<bool>(), 0_i64..12), 0..60), all in 0_u16..600, failing in 0_u16..300
         ) {
             let due: Vec<_> =
                 due.into_iter().enumerate().map(|(n, (failing, sending))| endpoint(&n.to_string(), failing, sending)).collect();
-            let given = given(&due, all, failing);
+            let given = given(&due, all.into(), failing.into());
             let of = |id: &str| due.iter().find(|endpoint| endpoint.id == id).unwrap();
             let sum = |wanted: bool| given.iter().filter(|(id, _)| !wanted || of(id).failing).map(|(_, count)| count).sum::<i64>();
-            prop_assert!(sum(false) <= all as i64 && sum(true) <= failing as i64);
+            prop_assert!(sum(false) <= i64::from(all) && sum(true) <= i64::from(failing));
             for (id, count) in &given {
                 let most = if of(id).failing { EACH_FAILING } else { EACH };
-                prop_assert!(*count >= 1 && of(id).sending + count <= most);
+                prop_assert!(*count >= 1 && of(id).sending.saturating_add(*count) <= most);
             }
         }
     }

@@ -169,8 +169,8 @@ mod tests {
             let inner = Ipv4Addr::from(bits);
             let open = admits(IpAddr::V4(inner), &[]);
             prop_assert_eq!(admits(IpAddr::V6(inner.to_ipv6_mapped()), &[]), open);
-            let [a, b, c, d] = inner.octets().map(u16::from);
-            let (high, low) = (a * 256 + b, c * 256 + d);
+            let [a, b, c, d] = inner.octets();
+            let (high, low) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
             for around in [
                 Ipv6Addr::new(0, 0, 0, 0, 0, 0, high, low),
                 Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, high, low),
