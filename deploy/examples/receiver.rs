@@ -30,10 +30,11 @@ async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Byt
     if known.handled.contains(id) {
         return StatusCode::NO_CONTENT;
     }
-    let word = |value: &Value| value.as_str().unwrap_or("-").to_owned();
-    let (session, sequence) = (word(&event["data"]["sessionId"]), event["sequence"].as_u64().unwrap_or_default());
+    let word = |at| event.pointer(at).and_then(Value::as_str).unwrap_or("-").to_owned();
+    let session = word("/data/sessionId");
+    let sequence = event.get("sequence").and_then(Value::as_u64).unwrap_or_default();
     if session == "-" || sequence > known.newest.get(&session).copied().unwrap_or_default() {
-        println!("{} {session} {} {sequence}", word(&event["type"]), word(&event["data"]["status"])); // here the work is done
+        println!("{} {session} {} {sequence}", word("/type"), word("/data/status")); // here the work is done
         known.newest.insert(session, sequence);
     }
     known.handled.insert(id.to_owned());
