@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use deposit_watcher::domain::{Finality, SessionStatus, TransferState, Unmatched, Unusable};
-use deposit_watcher::settings::presets::PRESETS;
+use deposit_watcher::settings::{self, presets::PRESETS};
 use deposit_watcher::telemetry::{Kind, TABLE};
 
 use super::metrics::{exposed, kind_text, samples};
@@ -39,7 +39,8 @@ fn documents() -> Vec<(String, String)> {
     let below =
         fs::read_dir(top().join("docs")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let below = below.filter(|name| name.ends_with(".md")).map(|name| format!("docs/{name}"));
-    let names: BTreeSet<String> = below.chain(["README.md", "CHANGELOG.md"].map(str::to_owned)).collect();
+    let names: BTreeSet<String> =
+        below.chain(["README.md", "CHANGELOG.md", "deploy/examples/README.md"].map(str::to_owned)).collect();
     names.into_iter().map(|name| (name.clone(), read(&name))).collect()
 }
 
@@ -161,6 +162,24 @@ fn every_event_is_told_where_it_is_read() {
             assert!(text.contains(&format!("`deposit.{kind}`")), "deposit.{kind} is not in {document}");
         }
     }
+}
+
+#[test]
+fn the_pauses_between_deliveries_are_told_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("networks.toml");
+    fs::write(&file, "database.url = \"postgres://localhost/x\"").unwrap();
+    let pauses = settings::load(&[file], std::iter::empty(), &[]).unwrap().webhooks.retry_after;
+    let told = |pause: &std::time::Duration| match pause.as_secs() {
+        seconds if seconds % 3_600 == 0 => format!("{} h", seconds / 3_600),
+        seconds if seconds % 60 == 0 => format!("{} min", seconds / 60),
+        seconds => format!("{seconds} s"),
+    };
+    let told: Vec<String> = pauses.iter().map(told).collect();
+    let (last, first) = told.split_last().unwrap();
+    let told = format!("after {} and {last}", first.join(", "));
+    let text = read("docs/WEBHOOKS.md").split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains(&told), "docs/WEBHOOKS.md does not say {told:?}");
 }
 
 #[test]
