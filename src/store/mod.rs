@@ -9,19 +9,22 @@ mod admission;
 mod aside;
 mod blocks;
 mod books;
+mod businesses;
 mod codec;
 mod demo_rows;
 mod expiry;
 mod history;
 mod lease;
 mod networks;
-mod outside;
+mod openings;
 mod overview;
 mod rescans;
 mod sessions;
 mod tokens;
 mod transfers;
 mod unit;
+mod viewing;
+mod widgets;
 
 use std::time::Duration;
 
@@ -31,17 +34,20 @@ use sqlx::{Executor, Row};
 pub use admission::{Examined, UnexaminedRow};
 pub use blocks::{BlockTime, RecordedBlock};
 pub use books::Finding;
+pub use businesses::{ApiKeyRow, BusinessRow, KeyMaterial};
 pub use demo_rows::PlainSession;
 pub use history::HistoryLine;
 pub use lease::{Fence, Lease};
 pub use networks::{Cursor, NetworkRow, Pinned};
-pub use outside::{NewSession, Reservation};
+pub use openings::{NewSession, OpenOutcome, RequestKey, Reservation};
 pub use overview::{NetworkStatus, SessionLine, TransferLine};
 pub use rescans::{Rescan, RescanReason};
 pub use sessions::{AddressFacts, Destination, GroupRow, SessionRow, SessionWrite, Transition};
 pub use tokens::PinnedToken;
 pub use transfers::{StoredTransfer, TransferVerdict};
 pub use unit::Unit;
+pub use viewing::{SessionFilter, ViewedSession};
+pub use widgets::WidgetRow;
 
 use crate::settings::Database;
 
