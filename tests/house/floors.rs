@@ -16,7 +16,7 @@ const FLOORS: [&[&str]; 6] = [
 ];
 
 /// What lives only below certain folders or in certain files of `src/`.
-const TENANTS: [(&str, &[&str]); 18] = [
+const TENANTS: [(&str, &[&str]); 19] = [
     ("alloy::providers", &["chain/"]),
     ("alloy::rpc", &["chain/"]),
     ("alloy::transports", &["chain/"]),
@@ -27,6 +27,7 @@ const TENANTS: [(&str, &[&str]); 18] = [
     ("ring", &["keys/"]),
     ("subtle", &["keys/"]),
     ("jsonwebtoken", &["keys/"]),
+    ("jsonschema", &["deposits/"]),
     ("axum", &["http/"]),
     ("hyper", &["http/"]),
     ("hyper_util", &["http/"]),

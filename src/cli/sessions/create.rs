@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::{COLUMNS, find};
 use crate::cli::args::SessionsCreate;
 use crate::cli::exit::Failure;
 use crate::cli::{connect, names, output};
+use crate::deposits::{self, OpenedBy, reservation};
 use crate::domain::{Address, SessionId, Token, Units, parse_address};
-use crate::settings::{AmountClash, Network, Sessions, Settings};
-use crate::store::{self, NewSession, Reservation, SessionLine};
+use crate::keys::random_id;
+use crate::settings::{Network, Sessions, Settings};
+use crate::store::{self, NewSession, OpenOutcome, SessionLine};
 
 /// The session, and what was asked for where the amount was raised.
 #[derive(Debug, Serialize)]
@@ -23,8 +26,13 @@ struct Opened {
 pub(super) async fn run(settings: &Settings, asked: &SessionsCreate) -> Result<(), Failure> {
     let new = valid(settings, asked)?;
     let store = connect::ready(&settings.database).await?;
-    let opened = store.open_session(&new, reservation(&settings.sessions)).await;
-    opened.map_err(|error| refused(error, &new))?;
+    let opened = store.open_session(&new, reservation(&settings.sessions), None, |_, _| Value::Null).await;
+    if let OpenOutcome::AnothersAddress = opened.map_err(|error| refused(error, &new))? {
+        return Err(Failure::failed(format!(
+            "--to: {} is another business's address; open this session by its widget",
+            new.to
+        )));
+    }
     let session = find(&store, &new.id).await?;
     if asked.shape.output == output::Output::Text && session.amount != new.amount {
         let why = format!("{} is another session's here; ask for {}\n", new.amount, session.amount);
@@ -42,12 +50,17 @@ pub(super) async fn run(settings: &Settings, asked: &SessionsCreate) -> Result<(
 fn valid(settings: &Settings, asked: &SessionsCreate) -> Result<NewSession, Failure> {
     let network = names::enabled(settings, &asked.network)?;
     let token = names::token(network, &asked.token)?;
-    let id = asked.id.clone().unwrap_or_else(|| format!("dep_{:032x}", rand::random::<u128>()));
+    let id = asked.id.clone().unwrap_or_else(|| random_id("dep_"));
     if !(1..=128).contains(&id.chars().count()) {
         return Err(Failure::usage("--id: is not 1 to 128 characters"));
     }
     Ok(NewSession {
         id: SessionId(id),
+        business: None,
+        widget: None,
+        opened_by: OpenedBy::Server.as_str(),
+        email: None,
+        metadata: None,
         amount: amount(&asked.amount, token)?,
         currency: token.symbol.clone(),
         network: network.slug.clone(),
@@ -78,20 +91,8 @@ fn amount(text: &str, token: &Token) -> Result<String, Failure> {
 fn destination(text: &str, network: &Network) -> Result<Address, Failure> {
     let wrong = |why: String| Failure::usage(format!("--to: {text:?} {why}"));
     let to = parse_address(text).map_err(|error| wrong(error.to_string()))?;
-    if to.is_zero() || network.tokens.iter().any(|token| token.address == to) {
-        return Err(wrong("is the zero address or a token's contract: money sent there is lost".to_owned()));
-    }
+    deposits::destination(to, network).map_err(|why| wrong(why.to_owned()))?;
     Ok(to)
-}
-
-fn reservation(sessions: &Sessions) -> Reservation {
-    let clash = match sessions.amount_clash {
-        AmountClash::Bump => "bump",
-        AmountClash::Tag => "tag",
-        AmountClash::Reject => "reject",
-        AmountClash::Allow => "allow",
-    };
-    Reservation { clash, reuse_after: sessions.amount_reuse_after.as_secs_f64() }
 }
 
 /// Which rule a refused session broke, with its cure.

@@ -1,0 +1,114 @@
+//! Opens a session: what was asked is examined, then amount, address and session are taken in one transaction.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::opening::{Examined, NOT_ALLOWED, Opening, examine};
+use super::{Office, Refusal, RequestKey, Widget};
+use crate::domain::{Fault, SessionId, Time};
+use crate::keys::random_id;
+use crate::settings::{AmountClash, Sessions};
+use crate::store::{Error, NewSession, OpenOutcome, Reservation};
+
+/// A session as it was opened; what is kept under an idempotency key. Holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Opened {
+    /// Its id.
+    pub id: String,
+    /// `CREATED`
+    pub payment_status: String,
+    /// What is to be paid, in whole tokens.
+    pub amount: String,
+    /// What was asked for: `amount` may be a little more, so that it is nobody else's.
+    pub requested_amount: String,
+    /// Symbol.
+    pub currency: String,
+    /// Slug.
+    pub network: String,
+    /// Token contract, with its checksum.
+    pub currency_address: String,
+    /// Where the money is to arrive, with its checksum.
+    pub deposit_address: String,
+    /// Until when it takes money.
+    pub expires_at: String,
+    /// False on test networks.
+    pub livemode: bool,
+}
+
+impl Office {
+    /// Opens a session through a widget. With a key, the same request opens one session however often it comes.
+    pub async fn open(&self, widget: &Widget, opening: &Opening, key: Option<&RequestKey>) -> Result<Opened, Refusal> {
+        let examined = examine(&self.settings, widget, opening).map_err(Refusal::Faults)?;
+        let new = session(widget, opening, &examined, &self.settings.sessions);
+        let opened = |amount: &str, expires_at: Time| opened(&new, &examined, amount, expires_at);
+        let kept =
+            |amount: &str, expires_at: Time| serde_json::to_value(opened(amount, expires_at)).unwrap_or(Value::Null);
+        match self.store.open_session(&new, reservation(&self.settings.sessions), key, kept).await {
+            Ok(OpenOutcome::Opened(amount, expires_at)) => Ok(opened(&amount, expires_at)),
+            Ok(OpenOutcome::Again(answer)) => {
+                Ok(serde_json::from_value(answer).map_err(|error| Error::Unreadable(error.to_string()))?)
+            }
+            Ok(OpenOutcome::KeyReused) => Err(Refusal::KeyReused),
+            Ok(OpenOutcome::KeyBusy) => Err(Refusal::KeyBusy),
+            Ok(OpenOutcome::AnothersAddress) => Err(Refusal::Faults(vec![Fault::new("depositAddress", NOT_ALLOWED)])),
+            Err(error) => Err(refused(error)),
+        }
+    }
+}
+
+fn session(widget: &Widget, opening: &Opening, examined: &Examined<'_>, sessions: &Sessions) -> NewSession {
+    NewSession {
+        id: SessionId(random_id("dep_")),
+        business: Some(widget.business_id.clone()),
+        widget: Some(widget.id.clone()),
+        opened_by: opening.opened_by.as_str(),
+        amount: examined.amount.to_decimal(examined.token.decimals),
+        currency: examined.token.symbol.clone(),
+        network: examined.network.slug.clone(),
+        token: examined.token.address,
+        to: examined.to,
+        lives: sessions.expires_after.as_secs_f64(),
+        email: opening.customer_email.clone(),
+        reference: opening.customer_reference.clone(),
+        metadata: opening.metadata.clone().map(Value::Object),
+    }
+}
+
+fn opened(new: &NewSession, examined: &Examined<'_>, amount: &str, expires_at: Time) -> Opened {
+    Opened {
+        id: new.id.0.clone(),
+        payment_status: "CREATED".to_owned(),
+        amount: amount.to_owned(),
+        requested_amount: new.amount.clone(),
+        currency: new.currency.clone(),
+        network: new.network.to_string(),
+        currency_address: new.token.to_checksum(None),
+        deposit_address: new.to.to_checksum(None),
+        expires_at: super::view::time(expires_at),
+        livemode: !examined.network.testnet,
+    }
+}
+
+/// How amounts are kept apart.
+pub fn reservation(sessions: &Sessions) -> Reservation {
+    let clash = match sessions.amount_clash {
+        AmountClash::Bump => "bump",
+        AmountClash::Tag => "tag",
+        AmountClash::Reject => "reject",
+        AmountClash::Allow => "allow",
+    };
+    Reservation { clash, reuse_after: sessions.amount_reuse_after.as_secs_f64() }
+}
+
+/// Which rule the database says was broken.
+fn refused(error: Error) -> Refusal {
+    match &error {
+        Error::Refused { rule, .. } if rule == "amount_claims_pkey" => Refusal::AmountClash,
+        Error::Refused { rule, .. } if rule == "22023" => {
+            let why = "is configured, but no watcher has followed it yet; try again when one has started";
+            Refusal::Faults(vec![Fault::new("currencyAddress", why)])
+        }
+        _ => Refusal::Store(error),
+    }
+}
