@@ -65,7 +65,7 @@ impl Live {
             let office = office.clone();
             Box::pin(async move {
                 let views = office.read_many(&sessions).await?;
-                views.iter().map(|view| Ok((view.id.clone(), update(view)?))).collect()
+                views.iter().map(|view| Ok((SessionId(view.id.clone()), update(view)?))).collect()
             })
         };
         run(&self.board, &shutdown, look).await;
@@ -128,7 +128,7 @@ fn pause(failures: u32) -> Instant {
 fn update(view: &View) -> Result<Update, Error> {
     let unreadable = |error: serde_json::Error| Error::Unreadable(error.to_string());
     let json = serde_json::to_string(view).map_err(unreadable)?;
-    Ok(Update { id: version(json.as_bytes()), json, last: false })
+    Ok(Update { id: version(json.as_bytes()), json, last: view.closed })
 }
 
 /// Half of a SHA-256 is enough to tell states apart.
