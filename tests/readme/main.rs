@@ -65,7 +65,8 @@ async fn every_command_of_the_section_does_what_it_says() {
 /// README promises no more than curl and Node.js.
 #[test]
 fn the_section_uses_what_readers_have() {
-    let known = ["deposit-watcher", "curl", "echo", "node", "export", "wait", "field()", "API=http://127.0.0.1:8080"];
+    let known =
+        ["deposit-watcher", "curl", "echo", "node", "export", "wait", "field", "field()", "API=http://127.0.0.1:8080"];
     for block in readme() {
         for line in block.commands.lines().filter(|line| !line.starts_with([' ', '#', '}'])) {
             let word = line.split_whitespace().next().unwrap_or_default();
