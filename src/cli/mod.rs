@@ -4,6 +4,7 @@
 //! a row that its next step reads.
 
 pub mod args;
+pub mod args_webhooks;
 mod check;
 pub mod connect;
 mod exit;
@@ -17,6 +18,7 @@ mod resume;
 mod sessions;
 mod status;
 mod transfers;
+mod webhooks;
 
 pub use args::{Arguments, Command};
 pub use exit::{Exit, Failure};
@@ -34,6 +36,7 @@ pub async fn run(settings: &Settings, command: &Command) -> Result<(), Failure> 
         Command::Status(asked) => status::run(settings, *asked).await,
         Command::Sessions(asked) => sessions::run(settings, asked).await,
         Command::Transfers(asked) => transfers::run(settings, asked).await,
+        Command::Webhooks(asked) => webhooks::run(settings, asked).await,
         Command::Rescan(asked) if asked.resume => resume::run(settings, asked).await,
         Command::Rescan(asked) => rescan::run(settings, asked).await,
     }

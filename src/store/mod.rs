@@ -11,12 +11,14 @@ mod blocks;
 mod books;
 mod businesses;
 mod codec;
+mod deliveries;
 mod demo_rows;
 mod expiry;
 mod history;
 mod lease;
 mod networks;
 mod openings;
+mod outbox;
 mod overview;
 mod rescans;
 mod sessions;
@@ -25,6 +27,7 @@ mod transfers;
 mod unit;
 mod viewing;
 mod widgets;
+mod webhooks;
 
 use std::time::Duration;
 
@@ -35,11 +38,13 @@ pub use admission::{Examined, UnexaminedRow};
 pub use blocks::{BlockTime, RecordedBlock};
 pub use books::Finding;
 pub use businesses::{ApiKeyRow, BusinessRow, KeyMaterial};
+pub use deliveries::{DueEndpoint, EventRow, Reserved, Settlement, Work};
 pub use demo_rows::PlainSession;
 pub use history::HistoryLine;
 pub use lease::{Fence, Lease};
 pub use networks::{Cursor, NetworkRow, Pinned};
 pub use openings::{NewSession, OpenOutcome, RequestKey, Reservation};
+pub use outbox::{AttemptLine, DeliveryLine, DeliveryQuery, Queue, Retried};
 pub use overview::{NetworkStatus, SessionLine, TransferLine};
 pub use rescans::{Rescan, RescanReason};
 pub use sessions::{AddressFacts, Destination, GroupRow, SessionRow, SessionWrite, Transition};
@@ -48,6 +53,7 @@ pub use transfers::{StoredTransfer, TransferVerdict};
 pub use unit::Unit;
 pub use viewing::{SessionFilter, ViewedSession};
 pub use widgets::WidgetRow;
+pub use webhooks::{Inserted, NewWebhook, SealedSecret, WebhookEndpoint};
 
 use crate::settings::Database;
 
