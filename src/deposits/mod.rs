@@ -4,9 +4,11 @@
 //! face has made sure of that. Never calls a watcher: what it writes, the watcher finds.
 
 mod field;
+pub mod live;
 mod open;
 mod opening;
 mod schema;
+mod tickets;
 mod view;
 mod widget;
 
@@ -14,6 +16,7 @@ use std::sync::Arc;
 
 pub use open::{Opened, reservation};
 pub use opening::{OpenedBy, Opening, destination};
+pub use tickets::Ticket;
 pub use view::{ListFilter, Page, View};
 pub use widget::NewWidget;
 

@@ -22,12 +22,13 @@ mod outbox;
 mod overview;
 mod rescans;
 mod sessions;
+mod tickets;
 mod tokens;
 mod transfers;
 mod unit;
 mod viewing;
-mod widgets;
 mod webhooks;
+mod widgets;
 
 use std::time::Duration;
 
@@ -52,8 +53,8 @@ pub use tokens::PinnedToken;
 pub use transfers::{StoredTransfer, TransferVerdict};
 pub use unit::Unit;
 pub use viewing::{SessionFilter, ViewedSession};
-pub use widgets::WidgetRow;
 pub use webhooks::{Inserted, NewWebhook, SealedSecret, WebhookEndpoint};
+pub use widgets::WidgetRow;
 
 use crate::settings::Database;
 
