@@ -1,4 +1,5 @@
-//! What API, payment page and command line ask for: sessions opened, read, cancelled, and the widgets by whose rules.
+//! What API, payment page and command line ask for: sessions opened, read, watched, cancelled, and the widgets by whose
+//! rules.
 //!
 //! An [`Office`] says yes and does it, or says why not ([`Refusal`]), all that is wrong at once. Not for who may ask: a
 //! face has made sure of that. Never calls a watcher: what it writes, the watcher finds.
