@@ -54,6 +54,9 @@ async fn carry_out(arguments: &Arguments) -> Result<(), Failure> {
         | Command::Status(_)
         | Command::Sessions(_)
         | Command::Transfers(_)
+        | Command::Businesses(_)
+        | Command::Widgets(_)
+        | Command::ApiKeys(_)
         | Command::Webhooks(_)
         | Command::Rescan(_)
         | Command::Demo(_)) => cli::run(&settings, other).await,

@@ -123,12 +123,14 @@ fn pause(failures: u32) -> Instant {
     Instant::now().checked_add(pause).unwrap_or_else(Instant::now)
 }
 
-/// A view as it is sent. While a session waits for money each confirmation is news; afterwards they go on being counted
-/// and nobody waits for them.
+/// A view as it is sent. While a session waits for money each confirmation is news. Afterwards its blocks go on being
+/// counted, and nobody waits for that.
 fn update(view: &View) -> Result<Update, Error> {
     let unreadable = |error: serde_json::Error| Error::Unreadable(error.to_string());
-    let json = serde_json::to_string(view).map_err(unreadable)?;
-    Ok(Update { id: version(json.as_bytes()), json, last: view.closed })
+    let counted = |confirmations| View { confirmations, ..view.clone() };
+    let told = if view.closed { counted(None) } else { view.clone() };
+    let id = version(&serde_json::to_vec(&told).map_err(unreadable)?);
+    Ok(Update { id, json: serde_json::to_string(view).map_err(unreadable)?, last: view.closed })
 }
 
 /// Half of a SHA-256 is enough to tell states apart.

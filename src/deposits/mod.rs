@@ -1,8 +1,11 @@
-//! What API, payment page and command line ask for: sessions opened, read, cancelled, and the widgets by whose rules.
+//! What API, payment page and command line ask for: sessions opened, read, watched, cancelled, and the widgets by whose
+//! rules.
 //!
 //! An [`Office`] says yes and does it, or says why not ([`Refusal`]), all that is wrong at once. Not for who may ask: a
 //! face has made sure of that. Never calls a watcher: what it writes, the watcher finds.
 
+mod api_key;
+mod business;
 mod field;
 pub mod live;
 mod open;
@@ -14,13 +17,14 @@ mod widget;
 
 use std::sync::Arc;
 
+pub use api_key::{Signer, public_key};
 pub use open::{Opened, reservation};
 pub use opening::{OpenedBy, Opening, destination};
 pub use tickets::Ticket;
 pub use view::{ListFilter, Page, View};
 pub use widget::NewWidget;
 
-pub use crate::store::{RequestKey, WidgetRow as Widget};
+pub use crate::store::{ApiKeyRow as ApiKey, BusinessRow as Business, RequestKey, WidgetRow as Widget};
 
 use crate::domain::{Fault, SessionId};
 use crate::settings::Settings;

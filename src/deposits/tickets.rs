@@ -24,11 +24,11 @@ impl Office {
     pub async fn issue_ticket(&self, session: &SessionId) -> Result<Ticket, Refusal> {
         let ticket = random_secret(PREFIX);
         let kept = self.store.keep_ticket(session, &digest(ticket.expose().as_bytes()), LIVES).await;
-        Ok(Ticket { expires_at: kept.map_err(Refusal::Store)?, ticket })
+        Ok(Ticket { expires_at: kept?, ticket })
     }
 
     /// The session that a ticket leads to; the ticket is used up. `None` for any that is not good.
     pub async fn redeem_ticket(&self, offered: &str) -> Result<Option<SessionId>, Refusal> {
-        self.store.take_ticket(&digest(offered.as_bytes())).await.map_err(Refusal::Store)
+        Ok(self.store.take_ticket(&digest(offered.as_bytes())).await?)
     }
 }

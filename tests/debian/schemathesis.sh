@@ -57,7 +57,7 @@ field() { python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])
 watcher migrate 2>/dev/null
 # As if a watcher had followed the token.
 psql -qX "$DATABASE_URL" <<END
-INSERT INTO networks (slug, chain_id) VALUES ('polygon', 137);
+INSERT INTO networks (slug, chain_id, testnet) VALUES ('polygon', 137, false);
 INSERT INTO tokens (network, key, address, symbol, decimals, followed)
 VALUES ('polygon', 'usdc', '0x3c499c542cef5e3811e1192ce70d8cc03d5c3359', 'USDC', 6, true);
 END

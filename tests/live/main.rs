@@ -2,6 +2,7 @@
 //! need no database, are tested beside the code.
 #![allow(
     clippy::arithmetic_side_effects,
+    clippy::expect_used,
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
@@ -11,6 +12,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod streams;
 mod tickets;
 
 use deposit_watcher::settings::{self, Settings};

@@ -38,7 +38,7 @@ fn readme() -> Vec<Block> {
 #[tokio::test]
 async fn every_command_of_the_section_does_what_it_says() {
     let database = Database::create(&deposit_watcher::store::MIGRATIONS).await;
-    let server = Server::start(&database).await;
+    let server = Server::start(&database, "").await;
     let blocks = readme();
     let script: String = blocks.iter().map(|block| format!("{}\necho '{CUT}'\n", block.commands)).collect();
     assert!(script.contains(PRINTED), "nothing is asked at {PRINTED}");

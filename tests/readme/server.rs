@@ -1,5 +1,6 @@
 //! `deposit-watcher api` as a reader of README has it running: a folder with `networks.toml`, a database in which a watcher
 //! has followed the token, the program in the PATH.
+#![allow(dead_code, reason = "the benchmark uses it, too")]
 
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -23,15 +24,15 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// On this database, migrated already.
-    pub(crate) async fn start(database: &Database) -> Server {
-        let followed = "INSERT INTO networks (slug, chain_id) VALUES ('polygon', 137); \
+    /// On this database, migrated already, with further lines of configuration before the networks.
+    pub(crate) async fn start(database: &Database, more: &str) -> Server {
+        let followed = "INSERT INTO networks (slug, chain_id, testnet) VALUES ('polygon', 137, false); \
             INSERT INTO tokens (network, key, address, symbol, decimals, followed) \
             VALUES ('polygon', 'usdc', '0x3c499c542cef5e3811e1192ce70d8cc03d5c3359', 'USDC', 6, true)";
         database.pool().await.execute(followed).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let at = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        fs::write(folder.path().join("networks.toml"), configuration(at)).unwrap();
+        fs::write(folder.path().join("networks.toml"), configuration(at, more)).unwrap();
         let log = File::create(folder.path().join("log")).unwrap();
         let environment = environment(&database.url());
         let mut command = Command::new(BINARY);
@@ -55,6 +56,11 @@ impl Server {
     /// What a reader's shell has.
     pub(crate) fn environment(&self) -> Vec<(String, String)> {
         environment(&self.database)
+    }
+
+    /// The process's id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// What it said.
@@ -83,7 +89,7 @@ fn environment(database: &str) -> Vec<(String, String)> {
 }
 
 /// polygon, whose endpoint nobody asks: `api` watches nothing.
-fn configuration(at: SocketAddr) -> String {
+fn configuration(at: SocketAddr, more: &str) -> String {
     format!(
         r#"
 [http]
@@ -92,6 +98,8 @@ listen = "{at}"
 [admin]
 listen = "127.0.0.1:0"
 api_listen = "127.0.0.1:0"
+
+{more}
 
 [networks.polygon]
 chain_id = 137

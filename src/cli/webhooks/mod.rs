@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::args_webhooks::{Webhooks, WebhooksCreate, WebhooksList, WebhooksOne};
-use super::exit::{Exit, Failure};
+use super::exit::Failure;
 use super::output::{Columns, Output};
 use super::{connect, output};
 use crate::domain::{BusinessId, Secret, WebhookId};
@@ -106,7 +106,7 @@ fn refused(refusal: Refusal, about: &str) -> Failure {
         Refusal::NotFound => {
             Failure::failed(format!("there is no {about:?}; `deposit-watcher webhooks list` shows endpoints"))
         }
-        Refusal::NoSealingKey => Failure::new(Exit::Configuration, "api.sealing_key is not set: no secret can be kept"),
+        Refusal::NoSealingKey => connect::no_sealing_key(),
         Refusal::EndpointDisabled => {
             Failure::failed("its endpoint is disabled; `deposit-watcher webhooks enable` it first")
         }
