@@ -4,6 +4,8 @@
 
 pub mod admin;
 pub mod health;
+#[allow(dead_code, reason = "the API's routes come next")]
+mod limits;
 mod server;
 
 pub use health::{Part, Readiness};

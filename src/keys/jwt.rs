@@ -144,7 +144,8 @@ fn refuse(wrong: bool, reason: &'static str) -> Result<(), TokenError> {
 fn head(token: &str) -> Result<Head, TokenError> {
     refuse(token.len() > LONGEST, "it is too long")?;
     let mut parts = token.split('.');
-    let (Some(head), Some(claims), Some(signature), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+    let (Some(head), Some(claims), Some(signature), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
         return Err(TokenError("it has not three parts"));
     };
     refuse(head.is_empty() || claims.is_empty() || signature.is_empty(), "a part of it is empty")?;

@@ -16,3 +16,4 @@ mod program;
 mod sessions;
 mod usage;
 mod watching;
+mod webhooks;
