@@ -21,7 +21,7 @@ pub use api_key::{Signer, public_key};
 pub use open::{Opened, reservation};
 pub use opening::{OpenedBy, Opening, destination};
 pub use tickets::Ticket;
-pub use view::{ListFilter, Page, View};
+pub use view::{ListFilter, Page, View, time};
 pub use widget::NewWidget;
 
 pub use crate::store::{ApiKeyRow as ApiKey, BusinessRow as Business, RequestKey, WidgetRow as Widget};
