@@ -30,7 +30,7 @@ const TIDY: Duration = Duration::from_secs(1);
 type Limiter<K, C> = RateLimiter<K, Book<K, Nanos>, C, NoOpMiddleware<<C as Clock>::Instant>>;
 
 /// What came lately from whom. A digest stands for a credential: short, and no secret.
-pub struct Rates<C: Clock = DefaultClock> {
+pub(super) struct Rates<C: Clock = DefaultClock> {
     addresses: Limiter<IpAddr, C>,
     credentials: Limiter<[u8; 32], C>,
     failures: Book<IpAddr, Minute<C::Instant>>,
@@ -47,7 +47,7 @@ struct Minute<I> {
 
 impl Rates {
     /// Nothing has come yet.
-    pub fn new(limits: &Limits) -> Rates {
+    pub(super) fn new(limits: &Limits) -> Rates {
         Rates::with(limits, KEYS, DefaultClock::default())
     }
 }
@@ -65,20 +65,20 @@ impl<C: Clock + Clone> Rates<C> {
     }
 
     /// Takes one request from an address, or tells after what time it would.
-    pub fn allow_address(&self, address: IpAddr) -> Result<(), Duration> {
+    pub(super) fn allow_address(&self, address: IpAddr) -> Result<(), Duration> {
         self.tidy_when(self.addresses.len());
         self.addresses.check_key(&neighbourhood(address)).map_err(|not| not.wait_time_from(self.clock.now()))
     }
 
     /// Takes one request with a credential, or tells after what time it would.
-    pub fn allow_credential(&self, credential: &str) -> Result<(), Duration> {
+    pub(super) fn allow_credential(&self, credential: &str) -> Result<(), Duration> {
         self.tidy_when(self.credentials.len());
         let digest = keys::digest(credential.as_bytes());
         self.credentials.check_key(&digest).map_err(|not| not.wait_time_from(self.clock.now()))
     }
 
     /// Whether an address may still try a credential; takes nothing. After what time it may, if not.
-    pub fn failures_left(&self, address: IpAddr) -> Result<(), Duration> {
+    pub(super) fn failures_left(&self, address: IpAddr) -> Result<(), Duration> {
         let known = self.failures.lock();
         let Some(minute) = known.get(&Some(neighbourhood(address))) else { return Ok(()) };
         let left = self.left(minute);
@@ -87,7 +87,7 @@ impl<C: Clock + Clone> Rates<C> {
 
     /// Counts a wrong credential from an address. Strangers to a full book are let off: a page for all of them would
     /// shut out every newcomer for a minute, and no number of tries finds a credential.
-    pub fn note_failure(&self, address: IpAddr) {
+    pub(super) fn note_failure(&self, address: IpAddr) {
         self.tidy_when(self.failures.len());
         let now = self.clock.now();
         let mut known = self.failures.lock();
@@ -100,7 +100,7 @@ impl<C: Clock + Clone> Rates<C> {
     }
 
     /// Forgets who has been quiet for long enough to be a stranger again. To be called every minute.
-    pub fn prune(&self) {
+    pub(super) fn prune(&self) {
         self.addresses.retain_recent();
         self.credentials.retain_recent();
         self.failures.lock().retain(|_, minute| !self.left(minute).is_zero());
@@ -205,7 +205,7 @@ fn neighbourhood(address: IpAddr) -> IpAddr {
 
 /// Who asks: the peer, or, when that is a trusted proxy, the nearest hop of `X-Forwarded-For` that is none. What stands
 /// to the left of it, or of anything that is no address, anybody may have written.
-pub fn client_address(peer: SocketAddr, forwarded: &[&str], trusted: &[IpNet]) -> IpAddr {
+pub(super) fn client_address(peer: SocketAddr, forwarded: &[&str], trusted: &[IpNet]) -> IpAddr {
     let mut nearest = peer.ip().to_canonical();
     for hop in forwarded.iter().rev().flat_map(|value| value.rsplit(',')) {
         if !trusted.iter().any(|network| network.contains(&nearest)) {

@@ -14,7 +14,7 @@ fn b64(bytes: impl AsRef<[u8]>) -> String {
 }
 
 fn at(seconds: u64) -> SystemTime {
-    UNIX_EPOCH + Duration::from_secs(seconds)
+    UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).unwrap()
 }
 
 fn pair() -> Ed25519KeyPair {
