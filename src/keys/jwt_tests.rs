@@ -255,6 +255,7 @@ fn a_token_has_three_parts_of_base64url() {
         (header("HS256"), "[]".to_owned()),
         (header("HS256"), format!("[{},null,null,null,null]", NOW + 60)),
         (header("HS256"), format!("[{}]", NOW + 60)),
+        (header("HS256"), format!(r#"[{},0,0,"us","me"]"#, NOW + 60)),
         (header("HS256"), format!("{}x", claims())),
         (header("HS256"), "null".to_owned()),
         (r#"["HS256"]"#.to_owned(), claims()),
