@@ -8,7 +8,7 @@ use utoipa::IntoResponses;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder};
 
-use crate::http::problem::Problem;
+use crate::http::problem::{Code, FieldFault, Problem};
 
 /// What any route may answer instead.
 #[derive(IntoResponses)]
@@ -84,7 +84,10 @@ pub(super) fn document() -> OpenApi {
     let header =
         |what: &str| SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description("X-Client-Secret", what)));
     let ticket = ApiKey::Query(ApiKeyValue::with_description("ticket", "From `events-ticket`, good once"));
+    // What problems refer to: answers that no handler returns do not bring it along.
     let components = ComponentsBuilder::new()
+        .schema_from::<Code>()
+        .schema_from::<FieldFault>()
         .security_scheme("token", SecurityScheme::Http(token.build()))
         .security_scheme("widgetSecret", header("The widget's secret, `ws_…`"))
         .security_scheme("sessionSecret", header("The session's secret, `cs_…`"))
