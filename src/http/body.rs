@@ -80,11 +80,12 @@ impl Fields {
         self.faults.push(Fault::new(field, message));
     }
 
-    /// Text that may be absent.
+    /// Text that may be absent; `null` is as good as that.
     pub(super) fn text(&mut self, field: &str) -> Option<String> {
         match self.values.remove(field)? {
             Value::String(text) => Some(text),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            Value::Null => None,
+            Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
                 self.wrong(field, "must be a string");
                 None
             }
@@ -93,15 +94,17 @@ impl Fields {
 
     /// Text that must be there; empty where it is not, and that is a fault.
     pub(super) fn required(&mut self, field: &str) -> String {
-        if !self.values.contains_key(field) {
-            self.wrong(field, "is required");
+        match self.values.get(field) {
+            None => self.wrong(field, "is required"),
+            Some(Value::Null) => self.wrong(field, "must be a string"),
+            Some(Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_)) => {}
         }
         self.text(field).unwrap_or_default()
     }
 
     /// A list of texts, empty where absent.
     pub(super) fn texts(&mut self, field: &str) -> Vec<String> {
-        let Some(value) = self.values.remove(field) else { return Vec::new() };
+        let Some(value) = self.values.remove(field).filter(|value| !value.is_null()) else { return Vec::new() };
         let texts = value.as_array().and_then(|items| {
             items.iter().map(|item| item.as_str().map(str::to_owned)).collect::<Option<Vec<String>>>()
         });
@@ -115,7 +118,8 @@ impl Fields {
     pub(super) fn object(&mut self, field: &str) -> Option<Map<String, Value>> {
         match self.values.remove(field)? {
             Value::Object(object) => Some(object),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Value::Null => None,
+            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
                 self.wrong(field, "must be an object");
                 None
             }
@@ -227,7 +231,8 @@ mod tests {
             fields.object("metadata");
         };
         assert!(faults(r#"{"amount":"1","network":"x"}"#, read).is_empty());
-        let found = faults(r#"{"amount":1,"note":null,"list":[1],"metadata":"x","extra":{},"\u0007":1}"#, read);
+        assert!(faults(r#"{"amount":"1","network":"x","note":null,"list":null,"metadata":null}"#, read).is_empty());
+        let found = faults(r#"{"amount":1,"note":7,"list":[1],"metadata":"x","extra":{},"\u0007":1}"#, read);
         assert_eq!(
             found,
             [

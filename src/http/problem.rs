@@ -122,8 +122,9 @@ pub(super) struct Problem {
     /// As in the header `x-request-id`.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
+    /// Seconds.
     #[serde(skip)]
-    retry_after: Option<Duration>,
+    retry_after: Option<u32>,
 }
 
 /// What is wrong with one field.
@@ -154,7 +155,9 @@ impl Problem {
 
     /// To be tried again after this time.
     pub(super) fn retry_after(self, pause: Duration) -> Problem {
-        Problem { retry_after: Some(pause), ..self }
+        // Rounded up: who comes sooner would be refused again.
+        let seconds = u32::try_from(pause.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+        Problem { retry_after: Some(seconds), ..self }
     }
 
     /// These fields are wrong.
@@ -181,9 +184,8 @@ impl IntoResponse for Problem {
         if status == StatusCode::UNAUTHORIZED {
             set(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if let Some(pause) = self.retry_after {
-            // Rounded up: who comes sooner would be refused again.
-            set(header::RETRY_AFTER, HeaderValue::from(pause.as_secs().saturating_add(1)));
+        if let Some(seconds) = self.retry_after {
+            set(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         answer.extensions_mut().insert(Told(self));
         answer

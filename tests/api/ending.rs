@@ -79,7 +79,7 @@ async fn without_its_database_it_says_so_and_goes_on_when_it_is_back() {
         let answer = ask.at(server.at).await;
         assert_eq!((answer.status, answer.problem().as_str()), (503, "unavailable"), "{answer:?}");
         assert!(answer.header("retry-after").is_some(), "{answer:?}");
-        assert!(!answer.body.contains("refused") && !answer.body.contains("127.0.0.1"), "{answer:?}");
+        assert!(answer.json().get("detail").is_none(), "why is for our log: {answer:?}");
     }
     assert_eq!(Ask::get("/livez").at(server.at).await.status, 200);
     let begun = Instant::now();
