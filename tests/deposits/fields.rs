@@ -187,8 +187,16 @@ async fn an_opening_says_what_it_came_to() {
     let mut keys: Vec<&String> = opened.as_object().unwrap().keys().collect();
     keys.sort();
     let expected = [
-        "amount", "currency", "currencyAddress", "depositAddress", "expiresAt", "id", "livemode", "network",
-        "paymentStatus", "requestedAmount",
+        "amount",
+        "currency",
+        "currencyAddress",
+        "depositAddress",
+        "expiresAt",
+        "id",
+        "livemode",
+        "network",
+        "paymentStatus",
+        "requestedAmount",
     ];
     assert_eq!(keys, expected);
     let expires = opened["expiresAt"].as_str().unwrap();

@@ -32,7 +32,8 @@ async fn a_key_is_one_request_of_one_credential_of_one_business_on_one_route() {
     let rig = Rig::new().await;
     let widget = rig.widget().await;
     let first = rig.office.open(&widget, &opening(), Some(&key("default", "k", "x", 1))).await.unwrap();
-    let other_body = rig.office.open(&widget, &but(|o| o.amount = "6".into()), Some(&key("default", "k", "x", 2))).await;
+    let other_body =
+        rig.office.open(&widget, &but(|o| o.amount = "6".into()), Some(&key("default", "k", "x", 2))).await;
     assert!(matches!(other_body, Err(Refusal::KeyReused)), "{other_body:?}");
     let others = [
         key("default", "other", "x", 1),
@@ -68,7 +69,9 @@ async fn after_a_day_a_key_is_new() {
     let widget = rig.widget().await;
     let asked = key("default", "k", "x", 1);
     let first = rig.office.open(&widget, &opening(), Some(&asked)).await.unwrap();
-    let age = |hours: &'static str| sqlx::query("UPDATE idempotency_keys SET created_at = now() - $1::text::interval").bind(hours);
+    let age = |hours: &'static str| {
+        sqlx::query("UPDATE idempotency_keys SET created_at = now() - $1::text::interval").bind(hours)
+    };
     age("23 hours 59 minutes").execute(&rig.pool).await.unwrap();
     assert_eq!(rig.office.open(&widget, &opening(), Some(&asked)).await.unwrap(), first);
     age("24 hours 1 minute").execute(&rig.pool).await.unwrap();

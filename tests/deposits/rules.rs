@@ -40,7 +40,8 @@ async fn a_fixed_amount_is_that_amount() {
         }
     };
     let widget = rig.widget_of("default", fixed("25.5")).await;
-    for (amount, fits) in [("25.5", true), ("25.500000", true), ("25.500001", false), ("25.499999", false), ("25", false)]
+    for (amount, fits) in
+        [("25.5", true), ("25.500000", true), ("25.500001", false), ("25.499999", false), ("25", false)]
     {
         assert_eq!(rig.at_fault(&widget, &but(|o| o.amount = amount.into())).await.is_empty(), fits, "{amount}");
     }

@@ -28,7 +28,9 @@ async fn every_field_of_a_widget_is_held_against_the_others() {
         ("maxAmount", |n| n.max_amount = Some("x".into())),
         ("maxAmount", |n| (n.min_amount, n.max_amount) = (Some("2".into()), Some("1".into()))),
         ("minAmount", |n| n.mode = "FIXED_AMOUNT".into()),
-        ("minAmount", |n| (n.mode, n.min_amount, n.max_amount) = ("FIXED_AMOUNT".into(), Some("1".into()), Some("2".into()))),
+        ("minAmount", |n| {
+            (n.mode, n.min_amount, n.max_amount) = ("FIXED_AMOUNT".into(), Some("1".into()), Some("2".into()))
+        }),
         ("allowedNetworks.1", |n| n.allowed_networks = texts(&["anvil", "closed"])),
         ("allowedNetworks", |n| n.allowed_networks = vec!["anvil".into(); 101]),
         ("allowedCurrencies.0", |n| n.allowed_currencies = texts(&["usd"])),
@@ -136,7 +138,10 @@ async fn keys_are_made_replaced_and_ended() {
     assert!(secret.expose().starts_with("sk_") && key.algorithm == "HS256" && key.id.0.len() == 36);
     let good = async |id: &ApiKeyId| rig.store.signing_key(id).await.unwrap();
     let Some((business, KeyMaterial::Sealed(sealed))) = good(&key.id).await else { panic!("no key") };
-    assert_eq!((business, keyring.open(&key.id.0, &sealed).unwrap().expose().as_slice()), (shop(), secret.expose().as_bytes()));
+    assert_eq!(
+        (business, keyring.open(&key.id.0, &sealed).unwrap().expose().as_slice()),
+        (shop(), secret.expose().as_bytes())
+    );
     let (next, new_secret) = rig.office.rotate_api_key(&key.id, Signer::Secret(&keyring)).await.unwrap();
     assert_eq!((next.name.as_str(), &next.business_id), ("server", &shop()));
     assert_ne!(new_secret.unwrap().expose(), secret.expose());
@@ -169,13 +174,19 @@ async fn no_secret_can_be_read_in_the_database() {
     let asked = crate::rig::key("default", "k", "x", 1);
     let opened = rig.office.open(&widget, &crate::rig::opening(), Some(&asked)).await.unwrap();
     let fourth = keyring.session_secret(&session(&opened.id));
-    let tables: Vec<String> = sqlx::query_scalar("SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'")
-        .fetch_all(&rig.pool).await.unwrap();
+    let tables: Vec<String> = sqlx::query_scalar(
+        "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'",
+    )
+    .fetch_all(&rig.pool)
+    .await
+    .unwrap();
     assert!(tables.len() > 15);
     let mut dump = String::new();
     for table in tables {
         let rows: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT t::text FROM {table} t")))
-            .fetch_all(&rig.pool).await.unwrap();
+            .fetch_all(&rig.pool)
+            .await
+            .unwrap();
         dump += &rows.join("\n");
     }
     assert!(dump.contains(&widget.id.0) && dump.contains(&key.id.0) && dump.contains(&opened.id));
