@@ -94,14 +94,7 @@ impl Store {
         }
         // Said aloud: one that is dropped is rolled back some time later, and until then its key is busy.
         let _ = transaction.rollback().await;
-        // Of two businesses that come at the same moment, the later must not learn whose amount it met.
-        match &outcome {
-            Err(Error::Refused { rule, .. }) if rule == "amount_claims_pkey" => {
-                let mut connection = self.pool.acquire().await?;
-                if anothers(&mut connection, new).await? { Ok(OpenOutcome::AnothersAddress) } else { outcome }
-            }
-            _ => outcome,
-        }
+        outcome
     }
 
     /// What was answered under a key, or why nothing is; nothing where the key is new.
@@ -172,6 +165,9 @@ async fn open(
         return Ok(known);
     }
     // Asked first: whether an amount is free at another's address is told to nobody.
+    if owner(connection, new).await?.is_none() {
+        wait_for_first_use(connection, new).await?;
+    }
     if anothers(connection, new).await? {
         return Ok(OpenOutcome::AnothersAddress);
     }
@@ -211,11 +207,32 @@ async fn open(
 
 /// Whether the address is another business's.
 async fn anothers(connection: &mut sqlx::PgConnection, new: &NewSession) -> Result<bool, Error> {
-    let owner =
-        sqlx::query!("SELECT business_id FROM deposit_addresses WHERE address = $1", codec::address_text(new.to),)
-            .fetch_optional(connection)
-            .await?;
-    Ok(owner.is_some_and(|owner| owner.business_id != new.business.as_ref().map_or("default", |id| &id.0)))
+    let ours = new.business.as_ref().map_or("default", |id| &id.0);
+    Ok(owner(connection, new).await?.is_some_and(|owner| owner != ours))
+}
+
+/// Whose the address is, if anybody's.
+async fn owner(connection: &mut sqlx::PgConnection, new: &NewSession) -> Result<Option<String>, Error> {
+    Ok(
+        sqlx::query_scalar!(
+            "SELECT business_id FROM deposit_addresses WHERE address = $1",
+            codec::address_text(new.to),
+        )
+        .fetch_optional(connection)
+        .await?,
+    )
+}
+
+/// Whoever opens the first session at an address is alone with it until it is known whose it is. A lock of its own: rows
+/// would be locked in another order than outside programs do.
+async fn wait_for_first_use(connection: &mut sqlx::PgConnection, new: &NewSession) -> Result<(), Error> {
+    sqlx::query!(
+        r#"SELECT pg_advisory_xact_lock(hashtextextended($1::text, 4)) IS NULL AS "locked""#,
+        codec::address_text(new.to),
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(())
 }
 
 /// What is known of a key already; nothing for a new one, which is ours until the transaction ends.
