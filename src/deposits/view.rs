@@ -17,6 +17,9 @@ pub struct View {
     /// Whose it is.
     #[serde(skip)]
     pub business: BusinessId,
+    /// That business is disabled: nothing of it is shown to anybody.
+    #[serde(skip)]
+    pub shut: bool,
     /// By which widget it was opened.
     #[serde(skip)]
     pub widget: Option<WidgetId>,
@@ -175,6 +178,7 @@ fn view(settings: &Settings, session: ViewedSession) -> View {
     let checksum = |text: String| parse_address(&text).map_or(text, |address| address.to_checksum(None));
     View {
         business: session.business,
+        shut: session.shut,
         widget: session.widget,
         closed: session.closed,
         id: session.id.0,

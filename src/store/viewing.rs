@@ -10,6 +10,8 @@ pub struct ViewedSession {
     pub id: SessionId,
     /// Whose it is.
     pub business: BusinessId,
+    /// That business is disabled.
+    pub shut: bool,
     /// By which widget it was opened.
     pub widget: Option<WidgetId>,
     /// `deposit_sessions.payment_status`
@@ -66,10 +68,12 @@ pub struct SessionFilter {
 impl Store {
     /// The sessions of these ids that exist, in no order.
     pub async fn view_sessions(&self, ids: &[SessionId]) -> Result<Vec<ViewedSession>, Error> {
-        let ids: Vec<String> = ids.iter().map(|id| id.0.clone()).collect();
+        let ids: Vec<String> = ids.iter().map(|id| codec::name(&id.0).to_owned()).collect();
         let rows = sqlx::query_as!(
             Row,
-            r#"SELECT s.id, coalesce(s.business_id, 'default') AS "business!", s.widget_id, s.payment_status,
+            r#"SELECT s.id, coalesce(s.business_id, 'default') AS "business!",
+                      EXISTS (SELECT FROM businesses b WHERE b.id = coalesce(s.business_id, 'default') AND b.disabled_at IS NOT NULL) AS "shut!",
+                      s.widget_id, s.payment_status,
                       trim_scale(s.amount)::text AS "amount!", trim_scale(coalesce(s.requested_amount, s.amount))::text AS "requested!",
                       trim_scale(s.received_amount)::text AS "received!", trim_scale(s.confirmed_amount)::text AS "confirmed!",
                       trim_scale(CASE WHEN s.payment_status IN ('CONFIRMED', 'OVERPAID') THEN 0
@@ -99,7 +103,7 @@ impl Store {
               WHERE widget_id = $1 AND ($2::text IS NULL OR payment_status = $2) AND ($3::text IS NULL OR customer_reference = $3)
                 AND ($4::timestamptz IS NULL OR (created_at, id) < ($4, $5::text))
               ORDER BY created_at DESC, id DESC LIMIT $6",
-            widget.0,
+            codec::name(&widget.0),
             filter.status,
             filter.reference,
             after_time,
@@ -118,6 +122,7 @@ impl Store {
 struct Row {
     id: String,
     business: String,
+    shut: bool,
     widget_id: Option<String>,
     payment_status: String,
     amount: String,
@@ -145,6 +150,7 @@ impl From<Row> for ViewedSession {
         ViewedSession {
             id: SessionId(row.id),
             business: BusinessId(row.business),
+            shut: row.shut,
             widget: row.widget_id.map(WidgetId),
             status: row.payment_status,
             amount: row.amount,
