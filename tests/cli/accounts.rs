@@ -89,7 +89,9 @@ async fn a_widget_takes_every_flag_and_tells_every_fault() {
             .contains("no JSON")
     );
     assert!(program.run(&words("widgets show wid_none")).reason(1).contains("`deposit-watcher widgets list`"));
-    assert!(program.run(&words("widgets list --business nobody")).reason(1).contains("there is no business \"nobody\""));
+    assert!(
+        program.run(&words("widgets list --business nobody")).reason(1).contains("there is no business \"nobody\"")
+    );
 }
 
 #[tokio::test]
