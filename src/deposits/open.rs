@@ -44,22 +44,38 @@ impl Office {
 
     /// Opens a session through a widget. With a key, the same request opens one session however often it comes.
     pub async fn open(&self, widget: &Widget, opening: &Opening, key: Option<&RequestKey>) -> Result<Opened, Refusal> {
-        let examined = examine(&self.settings, widget, opening).map_err(Refusal::Faults)?;
+        let examined = match examine(&self.settings, widget, opening) {
+            Ok(examined) => examined,
+            Err(faults) => return self.answered(key).await?.ok_or(Refusal::Faults(faults)),
+        };
         let new = session(widget, opening, &examined, &self.settings.sessions);
         let opened = |amount: &str, expires_at: Time| opened(&new, &examined, amount, expires_at);
         let kept =
             |amount: &str, expires_at: Time| serde_json::to_value(opened(amount, expires_at)).unwrap_or(Value::Null);
         match self.store.open_session(&new, reservation(&self.settings.sessions), key, kept).await {
             Ok(OpenOutcome::Opened(amount, expires_at)) => Ok(opened(&amount, expires_at)),
-            Ok(OpenOutcome::Again(answer)) => {
-                Ok(serde_json::from_value(answer).map_err(|error| Error::Unreadable(error.to_string()))?)
-            }
+            Ok(OpenOutcome::Again(answer)) => again(answer),
             Ok(OpenOutcome::KeyReused) => Err(Refusal::KeyReused),
             Ok(OpenOutcome::KeyBusy) => Err(Refusal::KeyBusy),
             Ok(OpenOutcome::AnothersAddress) => Err(Refusal::Faults(vec![Fault::new("depositAddress", NOT_ALLOWED)])),
             Err(error) => Err(refused(error)),
         }
     }
+
+    /// What was answered under a key, though the same would be refused now: the rules may have changed since.
+    async fn answered(&self, key: Option<&RequestKey>) -> Result<Option<Opened>, Refusal> {
+        let Some(key) = key else { return Ok(None) };
+        match self.store.known_request(key).await? {
+            Some(OpenOutcome::Again(answer)) => again(answer).map(Some),
+            Some(OpenOutcome::KeyReused) => Err(Refusal::KeyReused),
+            Some(OpenOutcome::KeyBusy) => Err(Refusal::KeyBusy),
+            Some(OpenOutcome::Opened(..) | OpenOutcome::AnothersAddress) | None => Ok(None),
+        }
+    }
+}
+
+fn again(answer: Value) -> Result<Opened, Refusal> {
+    Ok(serde_json::from_value(answer).map_err(|error| Error::Unreadable(error.to_string()))?)
 }
 
 fn session(widget: &Widget, opening: &Opening, examined: &Examined<'_>, sessions: &Sessions) -> NewSession {

@@ -90,8 +90,12 @@ impl Office {
 
     /// Closes a widget, or opens it again.
     pub async fn set_widget_disabled(&self, id: &WidgetId, disabled: bool) -> Result<Widget, Refusal> {
-        self.store.set_widget_disabled(id, disabled).await?;
-        self.widget(id).await
+        let done = match disabled {
+            true => self.store.disable_widget(id).await?,
+            false => self.store.enable_widget(id, AT_MOST.into()).await?,
+        };
+        let widget = self.widget(id).await?;
+        if done { Ok(widget) } else { Err(Refusal::TooManyWidgets(AT_MOST)) }
     }
 }
 
@@ -142,6 +146,7 @@ fn examine(settings: &Settings, business: &BusinessId, new: &NewWidget) -> Resul
         created_at: crate::domain::Time::default(),
         disabled_at: None,
     };
+    faults.note("defaultCurrency", new.default_currency.as_deref().map_or(Ok(String::new()), coin));
     defaults(&widget, &networks, &mut faults);
     faults.end()?;
     Ok(widget)

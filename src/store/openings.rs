@@ -87,56 +87,29 @@ impl Store {
         answer: impl Fn(&str, Time) -> Value,
     ) -> Result<OpenOutcome, Error> {
         let mut transaction = self.pool.begin().await?;
-        if let Some(key) = key
-            && let Some(known) = known(&mut transaction, key).await?
-        {
-            return Ok(known);
+        let outcome = open(&mut transaction, new, reservation, key, answer).await;
+        if let Ok(OpenOutcome::Opened(..)) = outcome {
+            transaction.commit().await?;
+            return outcome;
         }
-        let row = sqlx::query!(
-            r#"INSERT INTO deposit_sessions (id, amount, requested_amount, currency, network, currency_address, deposit_address, customer_reference, expires_at,
-                                             business_id, widget_id, opened_by, customer_email, metadata)
-               VALUES ($1, deposit_watcher_reserve($4, $5, $6, $2::text::numeric, $8, make_interval(secs => $9)), $2::text::numeric, $3, $4, $5, $6, $7,
-                       now() + make_interval(secs => $10), $11, $12, $13, $14, $15)
-               RETURNING trim_scale(amount)::text AS "amount!", expires_at"#,
-            new.id.0,
-            new.amount,
-            new.currency,
-            new.network.as_str(),
-            codec::address_text(new.token),
-            codec::address_text(new.to),
-            new.reference,
-            reservation.clash,
-            reservation.reuse_after,
-            new.lives,
-            new.business.as_ref().map(|id| id.0.as_str()),
-            new.widget.as_ref().map(|id| id.0.as_str()),
-            new.opened_by,
-            new.email,
-            new.metadata,
-        )
-        .fetch_one(&mut *transaction)
-        .await?;
-        // Asked after the insert: whoever used the address first at the same moment has committed by now.
-        let owner =
-            sqlx::query!("SELECT business_id FROM deposit_addresses WHERE address = $1", codec::address_text(new.to))
-                .fetch_one(&mut *transaction)
-                .await?;
-        if owner.business_id != new.business.as_ref().map_or("default", |id| &id.0) {
-            transaction.rollback().await?;
-            return Ok(OpenOutcome::AnothersAddress);
-        }
-        if let Some(key) = key {
-            keep(&mut transaction, key, &answer(&row.amount, row.expires_at)).await?;
-        }
-        transaction.commit().await?;
-        Ok(OpenOutcome::Opened(row.amount, row.expires_at))
+        // Said aloud: one that is dropped is rolled back some time later, and until then its key is busy.
+        let _ = transaction.rollback().await;
+        outcome
+    }
+
+    /// What was answered under a key, or why nothing is; nothing where the key is new.
+    pub async fn known_request(&self, key: &RequestKey) -> Result<Option<OpenOutcome>, Error> {
+        let mut transaction = self.pool.begin().await?;
+        let known = known(&mut transaction, key).await;
+        let _ = transaction.rollback().await;
+        known
     }
 
     /// Cancels an open session; false when there is none of this id that is open.
     pub async fn cancel_session(&self, id: &SessionId) -> Result<bool, Error> {
         let cancelled = sqlx::query!(
             "UPDATE deposit_sessions SET cancelled_at = now() WHERE id = $1 AND closed_at IS NULL AND cancelled_at IS NULL",
-            id.0,
+            codec::name(&id.0),
         )
         .execute(&self.pool)
         .await?;
@@ -150,7 +123,7 @@ impl Store {
             "UPDATE deposit_sessions SET cancelled_at = clock_timestamp()
               WHERE id = $1 AND closed_at IS NULL AND cancelled_at IS NULL AND payment_status IN ('CREATED', 'PENDING')
                 AND tx_id IS NULL AND received_amount = 0",
-            id.0,
+            codec::name(&id.0),
         )
         .execute(&self.pool)
         .await?;
@@ -176,6 +149,90 @@ impl Store {
         .await?;
         Ok(keys.rows_affected().saturating_add(tickets.rows_affected()))
     }
+}
+
+/// Opens a session in a transaction that is committed if, and only if, it was opened.
+async fn open(
+    connection: &mut sqlx::PgConnection,
+    new: &NewSession,
+    reservation: Reservation,
+    key: Option<&RequestKey>,
+    answer: impl Fn(&str, Time) -> Value,
+) -> Result<OpenOutcome, Error> {
+    if let Some(key) = key
+        && let Some(known) = known(connection, key).await?
+    {
+        return Ok(known);
+    }
+    // Asked first: whether an amount is free at another's address is told to nobody.
+    if owner(connection, new).await?.is_none() {
+        wait_for_first_use(connection, new).await?;
+    }
+    if anothers(connection, new).await? {
+        return Ok(OpenOutcome::AnothersAddress);
+    }
+    let row = sqlx::query!(
+        r#"INSERT INTO deposit_sessions (id, amount, requested_amount, currency, network, currency_address, deposit_address, customer_reference, expires_at,
+                                         business_id, widget_id, opened_by, customer_email, metadata)
+           VALUES ($1, deposit_watcher_reserve($4, $5, $6, $2::text::numeric, $8, make_interval(secs => $9)), $2::text::numeric, $3, $4, $5, $6, $7,
+                   now() + make_interval(secs => $10), $11, $12, $13, $14, $15)
+           RETURNING trim_scale(amount)::text AS "amount!", expires_at"#,
+        new.id.0,
+        new.amount,
+        new.currency,
+        new.network.as_str(),
+        codec::address_text(new.token),
+        codec::address_text(new.to),
+        new.reference,
+        reservation.clash,
+        reservation.reuse_after,
+        new.lives,
+        new.business.as_ref().map(|id| id.0.as_str()),
+        new.widget.as_ref().map(|id| id.0.as_str()),
+        new.opened_by,
+        new.email,
+        new.metadata,
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    // And asked after the insert: whoever used the address first at the same moment has committed by now.
+    if anothers(connection, new).await? {
+        return Ok(OpenOutcome::AnothersAddress);
+    }
+    if let Some(key) = key {
+        keep(connection, key, &answer(&row.amount, row.expires_at)).await?;
+    }
+    Ok(OpenOutcome::Opened(row.amount, row.expires_at))
+}
+
+/// Whether the address is another business's.
+async fn anothers(connection: &mut sqlx::PgConnection, new: &NewSession) -> Result<bool, Error> {
+    let ours = new.business.as_ref().map_or("default", |id| &id.0);
+    Ok(owner(connection, new).await?.is_some_and(|owner| owner != ours))
+}
+
+/// Whose the address is, if anybody's.
+async fn owner(connection: &mut sqlx::PgConnection, new: &NewSession) -> Result<Option<String>, Error> {
+    Ok(
+        sqlx::query_scalar!(
+            "SELECT business_id FROM deposit_addresses WHERE address = $1",
+            codec::address_text(new.to),
+        )
+        .fetch_optional(connection)
+        .await?,
+    )
+}
+
+/// Whoever opens the first session at an address is alone with it until it is known whose it is. A lock of its own: rows
+/// would be locked in another order than outside programs do.
+async fn wait_for_first_use(connection: &mut sqlx::PgConnection, new: &NewSession) -> Result<(), Error> {
+    sqlx::query!(
+        r#"SELECT pg_advisory_xact_lock(hashtextextended($1::text, 4)) IS NULL AS "locked""#,
+        codec::address_text(new.to),
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(())
 }
 
 /// What is known of a key already; nothing for a new one, which is ours until the transaction ends.

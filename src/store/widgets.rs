@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{Error, Store};
+use super::{Error, Store, codec};
 use crate::domain::{BusinessId, Time, WidgetId};
 
 /// A widget: the rules by which sessions are opened through it.
@@ -57,13 +57,7 @@ impl Store {
         sqlx::query!("SELECT id FROM businesses WHERE id = $1 FOR UPDATE", new.business_id.0)
             .fetch_one(&mut *transaction)
             .await?;
-        let active = sqlx::query!(
-            r#"SELECT count(*) AS "active!" FROM widgets WHERE business_id = $1 AND disabled_at IS NULL"#,
-            new.business_id.0,
-        )
-        .fetch_one(&mut *transaction)
-        .await?;
-        if active.active >= at_most {
+        if active(&mut transaction, &new.business_id.0, None).await? >= at_most {
             transaction.rollback().await?;
             return Ok(false);
         }
@@ -115,31 +109,50 @@ impl Store {
                       coalesce(w.disabled_at, b.disabled_at) AS disabled_at
                  FROM widgets w JOIN businesses b ON b.id = w.business_id
                 WHERE ($1::text IS NULL OR w.id = $1) AND ($2::text IS NULL OR w.business_id = $2) ORDER BY w.created_at, w.id"#,
-            id.map(|id| id.0.as_str()),
-            business.map(|id| id.0.as_str()),
+            id.map(|id| codec::name(&id.0)),
+            business.map(|id| codec::name(&id.0)),
         )
         .fetch_all(&self.pool)
         .await?;
         Ok(rows.into_iter().map(WidgetRow::from).collect())
     }
 
-    /// Opens or closes a widget; false where there is none.
-    pub async fn set_widget_disabled(&self, id: &WidgetId, disabled: bool) -> Result<bool, Error> {
+    /// Closes a widget; false where there is none.
+    pub async fn disable_widget(&self, id: &WidgetId) -> Result<bool, Error> {
         let set = sqlx::query!(
-            "UPDATE widgets SET disabled_at = CASE WHEN $2 THEN coalesce(disabled_at, now()) END WHERE id = $1",
-            id.0,
-            disabled,
+            "UPDATE widgets SET disabled_at = coalesce(disabled_at, now()) WHERE id = $1",
+            codec::name(&id.0),
         )
         .execute(&self.pool)
         .await?;
         Ok(set.rows_affected() == 1)
     }
 
+    /// Opens a widget again; false where its business has as many others as it may.
+    pub async fn enable_widget(&self, id: &WidgetId, at_most: i64) -> Result<bool, Error> {
+        let mut transaction = self.pool.begin().await?;
+        let row = sqlx::query!(
+            "SELECT b.id FROM businesses b JOIN widgets w ON w.business_id = b.id WHERE w.id = $1 FOR UPDATE OF b",
+            codec::name(&id.0),
+        )
+        .fetch_optional(&mut *transaction)
+        .await?;
+        let business = row.map(|row| row.id).unwrap_or_default();
+        let fits = active(&mut transaction, &business, Some(id)).await? < at_most;
+        if fits {
+            sqlx::query!("UPDATE widgets SET disabled_at = NULL WHERE id = $1", codec::name(&id.0))
+                .execute(&mut *transaction)
+                .await?;
+        }
+        transaction.commit().await?;
+        Ok(fits)
+    }
+
     /// Digests of the secrets that a widget knows now.
     pub async fn widget_digests(&self, id: &WidgetId) -> Result<Vec<Vec<u8>>, Error> {
         Ok(sqlx::query_scalar!(
             "SELECT digest FROM widget_secrets WHERE widget_id = $1 AND (expires_at IS NULL OR expires_at > clock_timestamp())",
-            id.0,
+            codec::name(&id.0),
         )
         .fetch_all(&self.pool)
         .await?)
@@ -148,7 +161,7 @@ impl Store {
     /// Gives a widget another secret; those before are good for so many seconds more. False where there is no such widget.
     pub async fn rotate_widget(&self, id: &WidgetId, secret: &[u8; 32], overlap: f64) -> Result<bool, Error> {
         let mut transaction = self.pool.begin().await?;
-        let found = sqlx::query!("SELECT id FROM widgets WHERE id = $1 FOR UPDATE", id.0)
+        let found = sqlx::query!("SELECT id FROM widgets WHERE id = $1 FOR UPDATE", codec::name(&id.0))
             .fetch_optional(&mut *transaction)
             .await?;
         if found.is_none() {
@@ -157,7 +170,7 @@ impl Store {
         }
         sqlx::query!(
             "UPDATE widget_secrets SET expires_at = least(expires_at, now() + make_interval(secs => $2)) WHERE widget_id = $1",
-            id.0,
+            codec::name(&id.0),
             overlap,
         )
         .execute(&mut *transaction)
@@ -168,6 +181,18 @@ impl Store {
         transaction.commit().await?;
         Ok(true)
     }
+}
+
+/// How many active widgets a business has besides this one. Its row is locked, so nobody adds one meanwhile.
+async fn active(connection: &mut sqlx::PgConnection, business: &str, but: Option<&WidgetId>) -> Result<i64, Error> {
+    let counted = sqlx::query!(
+        r#"SELECT count(*) AS "active!" FROM widgets WHERE business_id = $1 AND disabled_at IS NULL AND id IS DISTINCT FROM $2"#,
+        business,
+        but.map(|id| codec::name(&id.0)),
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(counted.active)
 }
 
 struct Row {

@@ -93,6 +93,6 @@ pub(super) fn text(database: &str, sections: &[Section]) -> String {
     let key = "5e".repeat(32);
     format!(
         "[database]\nurl = \"{database}\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[http]\nlisten = \"127.0.0.1:0\"\n\
-         [api]\nsealing_key = \"{key}\"\n{networks}"
+         [api]\nsealing_key = \"{key}\"\n[webhooks]\nallow_http = true\nallowed_networks = [\"127.0.0.0/8\"]\n{networks}"
     )
 }
