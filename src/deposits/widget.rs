@@ -200,7 +200,9 @@ fn defaults(widget: &Widget, networks: &[&Network], faults: &mut Faults) {
     if slug.is_some_and(|slug| network.is_none() || !within(&widget.allowed_networks, slug)) {
         faults.add("defaultNetwork", "must be a network that this widget allows");
     }
-    if widget.default_currency.as_deref().is_some_and(|symbol| !within(&widget.allowed_currencies, symbol)) {
+    let symbol =
+        |symbol: &str| networks.iter().any(|network| network.tokens.iter().any(|token| token.symbol == symbol));
+    if widget.default_currency.as_deref().is_some_and(|one| !symbol(one) || !within(&widget.allowed_currencies, one)) {
         faults.add("defaultCurrency", "must be a currency that this widget allows");
     }
     if let Some(text) = &widget.default_currency_address {

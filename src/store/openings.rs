@@ -2,7 +2,9 @@
 //! Amount, session, address and the kept answer come in one transaction. Not for the rules of who may open what.
 
 use serde_json::Value;
+use sqlx::{PgConnection, Postgres, Transaction};
 
+use super::unit::to_the_end;
 use super::{Error, Store, codec};
 use crate::domain::{Address, BusinessId, SessionId, Slug, Time, WidgetId};
 
@@ -78,58 +80,35 @@ pub enum OpenOutcome {
 
 impl Store {
     /// Reserves an amount and opens the session. With a key, `answer` makes of amount and expiry what is kept for the next
-    /// one who comes with it.
+    /// one who comes with it. Once begun, it is done though the caller goes away.
     pub async fn open_session(
         &self,
         new: &NewSession,
         reservation: Reservation,
         key: Option<&RequestKey>,
-        answer: impl Fn(&str, Time) -> Value,
+        answer: impl Fn(&str, Time) -> Value + Send + Sync + 'static,
     ) -> Result<OpenOutcome, Error> {
-        let mut transaction = self.pool.begin().await?;
-        if let Some(key) = key
-            && let Some(known) = known(&mut transaction, key).await?
-        {
-            return Ok(known);
-        }
-        let row = sqlx::query!(
-            r#"INSERT INTO deposit_sessions (id, amount, requested_amount, currency, network, currency_address, deposit_address, customer_reference, expires_at,
-                                             business_id, widget_id, opened_by, customer_email, metadata)
-               VALUES ($1, deposit_watcher_reserve($4, $5, $6, $2::text::numeric, $8, make_interval(secs => $9)), $2::text::numeric, $3, $4, $5, $6, $7,
-                       now() + make_interval(secs => $10), $11, $12, $13, $14, $15)
-               RETURNING trim_scale(amount)::text AS "amount!", expires_at"#,
-            new.id.0,
-            new.amount,
-            new.currency,
-            new.network.as_str(),
-            codec::address_text(new.token),
-            codec::address_text(new.to),
-            new.reference,
-            reservation.clash,
-            reservation.reuse_after,
-            new.lives,
-            new.business.as_ref().map(|id| id.0.as_str()),
-            new.widget.as_ref().map(|id| id.0.as_str()),
-            new.opened_by,
-            new.email,
-            new.metadata,
-        )
-        .fetch_one(&mut *transaction)
-        .await?;
-        // Asked after the insert: whoever used the address first at the same moment has committed by now.
-        let owner =
-            sqlx::query!("SELECT business_id FROM deposit_addresses WHERE address = $1", codec::address_text(new.to))
-                .fetch_one(&mut *transaction)
-                .await?;
-        if owner.business_id != new.business.as_ref().map_or("default", |id| &id.0) {
-            transaction.rollback().await?;
-            return Ok(OpenOutcome::AnothersAddress);
-        }
-        if let Some(key) = key {
-            keep(&mut transaction, key, &answer(&row.amount, row.expires_at)).await?;
-        }
-        transaction.commit().await?;
-        Ok(OpenOutcome::Opened(row.amount, row.expires_at))
+        let (new, key) = (new.clone(), key.cloned());
+        to_the_end(&self.pool, async move |mut transaction: Transaction<'static, Postgres>| {
+            let outcome = open(&mut transaction, &new, reservation, key.as_ref(), &answer).await?;
+            match outcome {
+                OpenOutcome::Opened(..) => transaction.commit().await?,
+                OpenOutcome::Again(_)
+                | OpenOutcome::KeyReused
+                | OpenOutcome::KeyBusy
+                | OpenOutcome::AnothersAddress => {
+                    transaction.rollback().await?;
+                }
+            }
+            Ok(outcome)
+        })
+        .await
+    }
+
+    /// What the request with this key was answered, where it was within a day: the same answer, or that it was another
+    /// request.
+    pub async fn answered(&self, key: &RequestKey) -> Result<Option<OpenOutcome>, Error> {
+        kept(&mut *self.pool.acquire().await?, key).await
     }
 
     /// Cancels an open session; false when there is none of this id that is open.
@@ -178,8 +157,79 @@ impl Store {
     }
 }
 
+async fn open(
+    connection: &mut PgConnection,
+    new: &NewSession,
+    reservation: Reservation,
+    key: Option<&RequestKey>,
+    answer: &(impl Fn(&str, Time) -> Value + Sync),
+) -> Result<OpenOutcome, Error> {
+    if let Some(key) = key
+        && let Some(known) = known(connection, key).await?
+    {
+        return Ok(known);
+    }
+    // Asked before, so that a clash with another's amount does not tell of it; and after the insert, when whoever used
+    // the address first at the same moment has committed.
+    if anothers(connection, new).await? {
+        return Ok(OpenOutcome::AnothersAddress);
+    }
+    let (amount, expires_at) = insert(connection, new, reservation).await?;
+    if anothers(connection, new).await? {
+        return Ok(OpenOutcome::AnothersAddress);
+    }
+    if let Some(key) = key {
+        keep(connection, key, &answer(&amount, expires_at)).await?;
+    }
+    Ok(OpenOutcome::Opened(amount, expires_at))
+}
+
+async fn insert(
+    connection: &mut PgConnection,
+    new: &NewSession,
+    reservation: Reservation,
+) -> Result<(String, Time), Error> {
+    let row = sqlx::query!(
+        r#"INSERT INTO deposit_sessions (id, amount, requested_amount, currency, network, currency_address, deposit_address, customer_reference, expires_at,
+                                         business_id, widget_id, opened_by, customer_email, metadata)
+           VALUES ($1, deposit_watcher_reserve($4, $5, $6, $2::text::numeric, $8, make_interval(secs => $9)), $2::text::numeric, $3, $4, $5, $6, $7,
+                   now() + make_interval(secs => $10), $11, $12, $13, $14, $15)
+           RETURNING trim_scale(amount)::text AS "amount!", expires_at"#,
+        new.id.0,
+        new.amount,
+        new.currency,
+        new.network.as_str(),
+        codec::address_text(new.token),
+        codec::address_text(new.to),
+        new.reference,
+        reservation.clash,
+        reservation.reuse_after,
+        new.lives,
+        new.business.as_ref().map(|id| id.0.as_str()),
+        new.widget.as_ref().map(|id| id.0.as_str()),
+        new.opened_by,
+        new.email,
+        new.metadata,
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok((row.amount, row.expires_at))
+}
+
+/// Whether another business used its address first.
+async fn anothers(connection: &mut PgConnection, new: &NewSession) -> Result<bool, Error> {
+    let owner = sqlx::query_scalar!(
+        "SELECT business_id FROM deposit_addresses WHERE address = $1",
+        codec::address_text(new.to)
+    )
+    .fetch_optional(connection)
+    .await?;
+    let ours = new.business.as_ref().map_or("default", |id| &id.0);
+    Ok(owner.is_some_and(|owner| owner != ours))
+}
+
 /// What is known of a key already; nothing for a new one, which is ours until the transaction ends.
-async fn known(connection: &mut sqlx::PgConnection, key: &RequestKey) -> Result<Option<OpenOutcome>, Error> {
+async fn known(connection: &mut PgConnection, key: &RequestKey) -> Result<Option<OpenOutcome>, Error> {
     let lock = sqlx::query!(
         r#"SELECT pg_try_advisory_xact_lock(hashtextextended(concat_ws(' ', $1::text, $2::text, $3::text, $4::text), 3)) AS "ours!""#,
         key.business.0,
@@ -192,6 +242,11 @@ async fn known(connection: &mut sqlx::PgConnection, key: &RequestKey) -> Result<
     if !lock.ours {
         return Ok(Some(OpenOutcome::KeyBusy));
     }
+    kept(connection, key).await
+}
+
+/// What was answered to a request with this key.
+async fn kept(connection: &mut PgConnection, key: &RequestKey) -> Result<Option<OpenOutcome>, Error> {
     let kept = sqlx::query!(
         "SELECT request, answer FROM idempotency_keys
           WHERE business_id = $1 AND credential = $2 AND route = $3 AND key = $4 AND created_at > now() - interval '24 hours'",
@@ -208,7 +263,7 @@ async fn known(connection: &mut sqlx::PgConnection, key: &RequestKey) -> Result<
     }))
 }
 
-async fn keep(connection: &mut sqlx::PgConnection, key: &RequestKey, answer: &Value) -> Result<(), Error> {
+async fn keep(connection: &mut PgConnection, key: &RequestKey, answer: &Value) -> Result<(), Error> {
     sqlx::query!(
         "INSERT INTO idempotency_keys AS k (business_id, credential, route, key, request, answer) VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (business_id, credential, route, key)
