@@ -4,6 +4,8 @@
 //! face has made sure of that. Never calls a watcher: what it writes, the watcher finds.
 
 mod field;
+#[cfg(test)]
+mod ground;
 mod open;
 mod opening;
 mod schema;

@@ -224,3 +224,7 @@ fn defaults(widget: &Widget, networks: &[&Network], faults: &mut Faults) {
         faults.note("defaultDepositAddress", read);
     }
 }
+
+#[cfg(test)]
+#[path = "widget_tests.rs"]
+mod tests;
