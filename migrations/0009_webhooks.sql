@@ -1,6 +1,6 @@
 -- Events on their way to whoever asked for them.
 
--- The last number given to a business's events. Its row lock makes the one sequencer.
+-- The last number given to a business's events. Only who holds the sequencer's advisory lock writes here.
 CREATE TABLE event_sequences (
     business_id text COLLATE "C" PRIMARY KEY,
     last        bigint NOT NULL CHECK (last > 0)
@@ -12,6 +12,8 @@ CREATE TABLE webhook_endpoints (
     url             text NOT NULL CHECK (length(url) BETWEEN 1 AND 2048),
     event_types     text[] NOT NULL DEFAULT '{}',
     created_at      timestamptz NOT NULL DEFAULT now(),
+    -- Since when no attempt has succeeded; null while it is well. One that is not is sent one at a time.
+    failing_since   timestamptz,
     disabled_at     timestamptz,
     disabled_reason text,
     CONSTRAINT webhook_endpoints_disabled CHECK ((disabled_at IS NULL) = (disabled_reason IS NULL))
@@ -34,12 +36,14 @@ CREATE TABLE webhook_deliveries (
     id              text COLLATE "C" PRIMARY KEY DEFAULT 'whd_' || replace(gen_random_uuid()::text, '-', ''),
     endpoint_id     text COLLATE "C" NOT NULL REFERENCES webhook_endpoints,
     event_id        text NOT NULL REFERENCES events,
+    session_id      text,
     business_id     text COLLATE "C" NOT NULL,
     sequence        bigint NOT NULL,
     state           text NOT NULL DEFAULT 'WAITING' CHECK (state IN ('WAITING', 'DELIVERED', 'DEAD')),
     -- How often it was sent, or reserved to be sent, since it began or was last asked for again.
     attempts        integer NOT NULL DEFAULT 0,
-    -- While it is being sent: when it is free again should its courier die.
+    -- Reserved to be sent. Until next_attempt_at: then it is free again, for its courier has died.
+    sending         boolean NOT NULL DEFAULT false,
     next_attempt_at timestamptz NOT NULL DEFAULT now(),
     last_status     smallint,
     last_error      text,
@@ -48,10 +52,13 @@ CREATE TABLE webhook_deliveries (
     UNIQUE (endpoint_id, event_id),
     CONSTRAINT webhook_deliveries_finished CHECK ((state = 'WAITING') = (finished_at IS NULL))
 );
-CREATE INDEX webhook_deliveries_due ON webhook_deliveries (endpoint_id, next_attempt_at) WHERE state = 'WAITING';
+CREATE INDEX webhook_deliveries_due ON webhook_deliveries (endpoint_id, next_attempt_at, sequence) WHERE state = 'WAITING';
+CREATE INDEX webhook_deliveries_next ON webhook_deliveries (next_attempt_at) WHERE state = 'WAITING';
+CREATE INDEX webhook_deliveries_session ON webhook_deliveries (endpoint_id, session_id, sequence) WHERE state = 'WAITING';
+CREATE INDEX webhook_deliveries_sending ON webhook_deliveries (endpoint_id) WHERE state = 'WAITING' AND sending;
 CREATE INDEX webhook_deliveries_business ON webhook_deliveries (business_id, created_at DESC, id DESC);
 CREATE INDEX webhook_deliveries_event ON webhook_deliveries (event_id);
-CREATE INDEX webhook_deliveries_dead ON webhook_deliveries (business_id) WHERE state = 'DEAD';
+CREATE INDEX webhook_deliveries_unfinished ON webhook_deliveries (business_id, state, attempts) WHERE state <> 'DELIVERED';
 
 -- What came of each attempt; a line is written when it ended.
 CREATE TABLE webhook_attempts (
@@ -63,3 +70,21 @@ CREATE TABLE webhook_attempts (
     duration_ms integer NOT NULL,
     PRIMARY KEY (delivery_id, at)
 );
+
+-- The books: what is numbered and sent. All earlier rules stay as they are.
+DO $books$
+BEGIN
+    EXECUTE 'CREATE OR REPLACE VIEW deposit_watcher_books (rule, subject, detail) AS '
+        || rtrim(pg_get_viewdef('deposit_watcher_books'::regclass), ';') || $rules$
+UNION ALL
+SELECT 'sequences_end_at_their_counter', coalesce(s.business_id, e.business_id), format('counter %s, newest %s', s.last, e.newest)
+  FROM event_sequences s
+  FULL JOIN (SELECT business_id, max(sequence) AS newest FROM events WHERE sequence IS NOT NULL GROUP BY business_id) e
+         ON e.business_id = s.business_id
+ WHERE s.last IS DISTINCT FROM e.newest
+UNION ALL
+SELECT 'deliveries_stay_in_their_business', d.id, format('event %s of %s, endpoint of %s', e.sequence, e.business_id, w.business_id)
+  FROM webhook_deliveries d JOIN events e ON e.id = d.event_id JOIN webhook_endpoints w ON w.id = d.endpoint_id
+ WHERE (d.business_id, d.business_id, d.sequence) IS DISTINCT FROM (e.business_id, w.business_id, e.sequence)
+$rules$;
+END $books$;

@@ -1,4 +1,4 @@
-//! The task that counts sessions and unmatched transfers for the gauges. Of a network, its holder alone does, so that
+//! The task that counts sessions, unmatched transfers and webhooks for the gauges. Of a network, its holder alone does, so that
 //! sums over several watchers are right; what belongs to no network, whoever works any.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use super::complaints::Complaints;
 use super::house::House;
 use super::supervisor::beat;
 use crate::domain::{SessionStatus, Unmatched, Unusable};
-use crate::store::Error;
+use crate::store::{Error, Queue};
 use crate::telemetry as t;
 
 const COUNT_EVERY: Duration = Duration::from_secs(10);
@@ -43,13 +43,21 @@ pub(super) async fn run(house: Arc<House>) {
 async fn count(house: &House) -> Result<(), Error> {
     if !house.works() {
         set(house, &Counts::new(), &Counts::new(), &BTreeMap::new());
+        queue(Queue::default());
         return Ok(());
     }
     let sessions = by_network(house, house.store.session_counts().await?);
     let unmatched = by_network(house, house.store.unmatched_counts().await?);
     let invalid = house.store.unusable_sessions().await?.into_iter().collect();
     set(house, &sessions, &unmatched, &invalid);
+    queue(house.store.webhook_queue(None).await?);
     Ok(())
+}
+
+fn queue(queue: Queue) {
+    for (state, count) in [("waiting", queue.waiting), ("retrying", queue.retrying), ("dead", queue.dead)] {
+        t::WEBHOOK_QUEUE.set(&[state], count);
+    }
 }
 
 /// Networks that nobody configured are one.

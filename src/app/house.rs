@@ -12,7 +12,7 @@ use crate::telemetry::{Labels, NetworkLabels};
 
 /// Tasks that each network has one of, as metrics name them.
 const NETWORK_TASKS: [&str; 2] = ["network", "lease"];
-/// Tasks that the process has one of.
+/// Tasks that the process always has one of.
 const PROCESS_TASKS: [&str; 3] = ["admin", "admission", "gauges"];
 
 /// The process.
@@ -67,8 +67,8 @@ impl House {
         self.posts.iter().map(|post| post.network.as_ref()).find(|network| network.slug.as_str() == slug)
     }
 
-    /// What metrics name. A network that is not enabled is `other`: nobody here would ever move its gauges.
-    pub(super) fn labels(&self) -> Labels {
+    /// What metrics name, with tasks that not every process has. A network that is not enabled is `other`: nobody here would ever move its gauges.
+    pub(super) fn labels(&self, besides: &[&str]) -> Labels {
         let names = |network: &Network| NetworkLabels {
             slug: network.slug.clone(),
             tokens: network.tokens.iter().map(|token| token.key.clone()).collect(),
@@ -77,7 +77,7 @@ impl House {
         Labels {
             networks: self.posts.iter().map(|post| names(&post.network)).collect(),
             network_tasks: NETWORK_TASKS.map(str::to_owned).to_vec(),
-            process_tasks: PROCESS_TASKS.map(str::to_owned).to_vec(),
+            process_tasks: PROCESS_TASKS.iter().chain(besides).map(|task| (*task).to_owned()).collect(),
         }
     }
 }

@@ -1,10 +1,11 @@
 //! The roof: wires the house and keeps it running. One command comes in, one exit code goes out.
 //!
 //! `watch` and `run` become a [`supervisor`] of named tasks: one per network, the gauges, the admission of sessions, the
-//! admin listener. Not for what they do: that is the rooms' below.
+//! courier of webhooks, the admin listener. Not for what they do: that is the rooms' below.
 
 mod admission;
 mod complaints;
+mod courier;
 mod gauges;
 mod house;
 mod network;
@@ -53,6 +54,10 @@ async fn carry_out(arguments: &Arguments) -> Result<(), Failure> {
         | Command::Status(_)
         | Command::Sessions(_)
         | Command::Transfers(_)
+        | Command::Businesses(_)
+        | Command::Widgets(_)
+        | Command::ApiKeys(_)
+        | Command::Webhooks(_)
         | Command::Rescan(_)
         | Command::Demo(_)) => cli::run(&settings, other).await,
     }

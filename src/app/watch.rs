@@ -10,12 +10,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::house::House;
 use super::supervisor::{Task, beat, supervise};
-use super::{admission, gauges, network, readiness, signals};
+use super::{admission, courier, gauges, network, readiness, signals};
 use crate::cli::{Exit, Failure, connect};
 use crate::http::{Readiness, admin};
 use crate::settings::{Ambiguous, Settings};
 use crate::store::Store;
 use crate::telemetry::{self, Exposition};
+use crate::webhooks::Courier;
 
 /// What draining may take; what is left then rolls back.
 const DRAIN: Duration = Duration::from_millis(9_500);
@@ -42,10 +43,12 @@ pub(super) async fn run(settings: Settings, schema: Schema) -> Result<(), Failur
     let listener = bind(settings.admin.listen)?;
     let house = House::new(&settings, store, shutdown.clone());
     let house = house.map_err(|error| Failure::new(Exit::Configuration, error))?;
-    telemetry::initialise(house.labels());
+    let courier = courier::hire(&settings, &house.store).await?;
+    let besides = courier.iter().map(|_| courier::NAME).collect::<Vec<_>>();
+    telemetry::initialise(house.labels(&besides));
     greet(&settings, &house, &listener);
     let house = Arc::new(house);
-    let tasks = tasks(&house, listener, &exposition);
+    let tasks = tasks(&house, listener, &exposition, courier);
     let working = tokio::spawn(supervise(tasks, shutdown.clone()));
     shutdown.cancelled().await;
     match timeout(DRAIN, working).await {
@@ -105,7 +108,12 @@ fn greet(settings: &Settings, house: &House, listener: &TcpListener) {
     }
 }
 
-fn tasks(house: &Arc<House>, listener: TcpListener, exposition: &Exposition) -> Vec<Task> {
+fn tasks(
+    house: &Arc<House>,
+    listener: TcpListener,
+    exposition: &Exposition,
+    courier: Option<Arc<Courier>>,
+) -> Vec<Task> {
     let process = |name, work| Task { name, network: String::new(), work };
     let (counting, examining) = (house.clone(), house.clone());
     let mut tasks = vec![
@@ -113,6 +121,7 @@ fn tasks(house: &Arc<House>, listener: TcpListener, exposition: &Exposition) -> 
         process("admission", Box::new(move || Box::pin(admission::run(examining.clone())))),
         admin_task(house, listener, exposition.clone()),
     ];
+    tasks.extend(courier.map(|courier| courier::task(house, courier)));
     for post in &house.posts {
         let (house, post) = (house.clone(), post.clone());
         let network = post.slug().to_string();

@@ -34,4 +34,4 @@ pub use health::{EndpointReport, EndpointState};
 pub use pool::Pool;
 pub use range::Learned;
 pub use retry::Delays;
-pub use wire::Limits;
+pub use wire::{Limits, install_tls};

@@ -106,7 +106,7 @@ pub(super) fn is_batch(packet: &RequestPacket) -> bool {
 }
 
 /// TLS without a choice of provider at compile time needs one at run time; whoever installed one first keeps it.
-pub(super) fn install_tls() {
+pub fn install_tls() {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         // Lost only against another thread that installed one just now.
         let _ = rustls::crypto::ring::default_provider().install_default();

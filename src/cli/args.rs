@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::args_accounts::{ApiKeys, Businesses, Widgets};
+use super::args_webhooks::Webhooks;
 use super::output::Output;
 use crate::domain::{BlockNumber, SessionStatus, TxHash};
 
@@ -58,6 +60,18 @@ pub enum Command {
     /// Look at transfers, matched or not.
     #[command(subcommand)]
     Transfers(Transfers),
+    /// Who sessions belong to.
+    #[command(subcommand)]
+    Businesses(Businesses),
+    /// The rules by which sessions are opened, and their client secrets.
+    #[command(subcommand)]
+    Widgets(Widgets),
+    /// What signs a business's bearer tokens.
+    #[command(subcommand)]
+    ApiKeys(ApiKeys),
+    /// Webhook endpoints, their secrets, and what is on its way to them.
+    #[command(subcommand)]
+    Webhooks(Webhooks),
     /// Read a range of blocks again, or let a halted network go on.
     #[command(after_help = "Example:\n  deposit-watcher rescan --network polygon --from 70000000 --to 70001000\n  \
         deposit-watcher rescan --network polygon --resume")]

@@ -1,12 +1,15 @@
 //! The way to the database: settings read, a bounded wait until it answers, the schema looked at. Errors name the
 //! address without user and password. Not for what is asked of it then.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
 use super::args::Sources;
 use super::exit::{Exit, Failure};
+use crate::deposits::Office;
+use crate::keys::Keyring;
 use crate::settings::{self, Database, Settings};
 use crate::store::{self, Store};
 
@@ -34,6 +37,24 @@ pub async fn ready(database: &Database) -> Result<Store, Failure> {
     let store = self::database(database).await?;
     demand_schema(&store, database).await?;
     Ok(store)
+}
+
+/// Where sessions, widgets, businesses and keys are asked for.
+pub(super) async fn office(settings: &Settings) -> Result<Office, Failure> {
+    Ok(Office::new(Arc::new(settings.clone()), ready(&settings.database).await?))
+}
+
+/// The sealing key and all that hangs on it.
+pub(super) fn keyring(settings: &Settings) -> Result<Keyring, Failure> {
+    let api = &settings.api;
+    let key = api.sealing_key.as_ref().ok_or_else(no_sealing_key)?;
+    Ok(Keyring::new(key, api.previous_sealing_key.as_ref()))
+}
+
+/// Without a sealing key no secret can be kept.
+pub(super) fn no_sealing_key() -> Failure {
+    let cure = "draw one with `openssl rand -hex 32`, keep it, and set it as DEPOSIT_WATCHER__API__SEALING_KEY";
+    Failure::new(Exit::Configuration, format!("api.sealing_key is not set, so no secret can be kept; {cure}"))
 }
 
 /// Refuses a schema that is behind: 75, for whoever migrates may be about to.

@@ -3,20 +3,28 @@
 //! Not for `watch`, `run` and `demo`, which the roof starts, and never for calling a watcher: what a watcher is to do is
 //! a row that its next step reads.
 
+mod api_keys;
 pub mod args;
+pub mod args_accounts;
+pub mod args_webhooks;
+mod businesses;
 mod check;
 pub mod connect;
 mod exit;
+mod given;
 mod migrate;
 mod names;
 pub mod output;
 mod parse;
 mod reasons;
+mod refusals;
 mod rescan;
 mod resume;
 mod sessions;
 mod status;
 mod transfers;
+mod webhooks;
+mod widgets;
 
 pub use args::{Arguments, Command};
 pub use exit::{Exit, Failure};
@@ -34,6 +42,10 @@ pub async fn run(settings: &Settings, command: &Command) -> Result<(), Failure> 
         Command::Status(asked) => status::run(settings, *asked).await,
         Command::Sessions(asked) => sessions::run(settings, asked).await,
         Command::Transfers(asked) => transfers::run(settings, asked).await,
+        Command::Businesses(asked) => businesses::run(settings, asked).await,
+        Command::Widgets(asked) => widgets::run(settings, asked).await,
+        Command::ApiKeys(asked) => api_keys::run(settings, asked).await,
+        Command::Webhooks(asked) => webhooks::run(settings, asked).await,
         Command::Rescan(asked) if asked.resume => resume::run(settings, asked).await,
         Command::Rescan(asked) => rescan::run(settings, asked).await,
     }

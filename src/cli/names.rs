@@ -59,7 +59,8 @@ pub(super) fn token<'n>(network: &'n Network, text: &str) -> Result<&'n Token, F
     })
 }
 
-fn hint(text: &str, valid: &[&str]) -> String {
+/// The nearest valid one, and all of them.
+pub(super) fn hint(text: &str, valid: &[&str]) -> String {
     match nearest(text, valid) {
         Some(near) => format!("did you mean {near}? There are: {}", valid.join(", ")),
         None if valid.is_empty() => "there is none".to_owned(),

@@ -36,6 +36,15 @@ pub(super) fn table<T: Serialize>(lines: &[T], columns: Columns, output: Output)
     }
 }
 
+/// Prints one line by itself: as a card for people, as one object for programs.
+pub(super) fn one<T: Serialize>(line: &T, columns: Columns, output: Output) -> Result<(), Failure> {
+    match output {
+        Output::Text => card(line, columns.text),
+        Output::Json => json(line),
+        Output::Csv => table(std::slice::from_ref(line), columns, output),
+    }
+}
+
 /// Prints one value as JSON.
 pub(super) fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value).map_err(Failure::failed)?;

@@ -3,6 +3,8 @@
 //! An [`Office`] says yes and does it, or says why not ([`Refusal`]), all that is wrong at once. Not for who may ask: a
 //! face has made sure of that. Never calls a watcher: what it writes, the watcher finds.
 
+mod api_key;
+mod business;
 mod field;
 #[cfg(test)]
 mod ground;
@@ -14,12 +16,13 @@ mod widget;
 
 use std::sync::Arc;
 
+pub use api_key::{Signer, public_key};
 pub use open::{Opened, reservation};
 pub use opening::{OpenedBy, Opening, destination};
 pub use view::{ListFilter, Page, View};
 pub use widget::NewWidget;
 
-pub use crate::store::{RequestKey, WidgetRow as Widget};
+pub use crate::store::{ApiKeyRow as ApiKey, BusinessRow as Business, RequestKey, WidgetRow as Widget};
 
 use crate::domain::{Fault, SessionId};
 use crate::settings::Settings;

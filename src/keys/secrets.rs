@@ -17,6 +17,11 @@ pub fn random_id(prefix: &str) -> String {
     format!("{prefix}{:032x}", rand::random::<u128>())
 }
 
+/// 256 random bits, for a key that signs.
+pub fn random_key() -> Secret<[u8; 32]> {
+    Secret::new(rand::random())
+}
+
 /// SHA-256 of a secret with at least 128 random bits: such a one needs no slow hash.
 pub fn digest(secret: &[u8]) -> [u8; 32] {
     let mut bytes = [0; 32];

@@ -51,6 +51,14 @@ impl KeyMaterial {
             KeyMaterial::Public(_) => "EdDSA",
         }
     }
+
+    /// `sealed` and `public_key`
+    fn columns(&self) -> (Option<&[u8]>, Option<&[u8]>) {
+        match self {
+            KeyMaterial::Sealed(sealed) => (Some(sealed), None),
+            KeyMaterial::Public(public) => (None, Some(public)),
+        }
+    }
 }
 
 impl Store {
@@ -100,10 +108,7 @@ impl Store {
         name: &str,
         material: &KeyMaterial,
     ) -> Result<(), Error> {
-        let (sealed, public) = match material {
-            KeyMaterial::Sealed(sealed) => (Some(sealed.as_slice()), None),
-            KeyMaterial::Public(public) => (None, Some(public.as_slice())),
-        };
+        let (sealed, public) = material.columns();
         sqlx::query!(
             "INSERT INTO api_keys (id, business_id, name, algorithm, sealed, public_key) VALUES ($1, $2, $3, $4, $5, $6)",
             id.0,
@@ -118,11 +123,16 @@ impl Store {
         Ok(())
     }
 
-    /// Keys of one business or of all.
-    pub async fn api_keys(&self, business: Option<&BusinessId>) -> Result<Vec<ApiKeyRow>, Error> {
+    /// Keys of this id, of this business, or all.
+    pub async fn api_keys(
+        &self,
+        id: Option<&ApiKeyId>,
+        business: Option<&BusinessId>,
+    ) -> Result<Vec<ApiKeyRow>, Error> {
         let rows = sqlx::query!(
             "SELECT id, business_id, name, algorithm, created_at, expires_at, disabled_at FROM api_keys
-              WHERE $1::text IS NULL OR business_id = $1 ORDER BY created_at, id",
+              WHERE ($1::text IS NULL OR id = $1) AND ($2::text IS NULL OR business_id = $2) ORDER BY created_at, id",
+            id.map(|id| id.0.as_str()),
             business.map(|id| id.0.as_str()),
         )
         .fetch_all(&self.pool)
@@ -165,15 +175,41 @@ impl Store {
         Ok(set.rows_affected() == 1)
     }
 
-    /// Ends a key in so many seconds, or sooner where that was said before.
-    pub async fn expire_api_key(&self, id: &ApiKeyId, seconds: f64) -> Result<bool, Error> {
-        let set = sqlx::query!(
-            "UPDATE api_keys SET expires_at = least(expires_at, now() + make_interval(secs => $2)) WHERE id = $1",
-            id.0,
-            seconds,
+    /// Adds a key with name and business of another, and ends that one in so many seconds, or sooner where that was said
+    /// before; false where it is not good any more.
+    pub async fn rotate_api_key(
+        &self,
+        before: &ApiKeyId,
+        id: &ApiKeyId,
+        material: &KeyMaterial,
+        overlap: f64,
+    ) -> Result<bool, Error> {
+        let (sealed, public) = material.columns();
+        let mut transaction = self.pool.begin().await?;
+        let ending = sqlx::query!(
+            "UPDATE api_keys SET expires_at = least(expires_at, clock_timestamp() + make_interval(secs => $2))
+              WHERE id = $1 AND disabled_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())",
+            before.0,
+            overlap,
         )
-        .execute(&self.pool)
+        .execute(&mut *transaction)
         .await?;
-        Ok(set.rows_affected() == 1)
+        if ending.rows_affected() == 0 {
+            transaction.rollback().await?;
+            return Ok(false);
+        }
+        sqlx::query!(
+            "INSERT INTO api_keys (id, business_id, name, algorithm, sealed, public_key)
+             SELECT $1, business_id, name, $3, $4, $5 FROM api_keys WHERE id = $2",
+            id.0,
+            before.0,
+            material.algorithm(),
+            sealed,
+            public,
+        )
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(true)
     }
 }

@@ -108,6 +108,13 @@ pub const METHODS: [&str; 7] = [
 /// How a request to an endpoint ends.
 pub const RPC_OUTCOMES: [&str; 6] = ["ok", "error", "timeout", "too_wide", "rate_limited", "misbehaving"];
 
+/// How an attempt to deliver a webhook ends.
+pub const WEBHOOK_OUTCOMES: [&str; 9] =
+    ["delivered", "refused_status", "redirect", "gone", "timeout", "connect", "blocked", "unsigned", "other"];
+
+/// Where a delivery stands that is not delivered.
+pub const WEBHOOK_STATES: [&str; 3] = ["waiting", "retrying", "dead"];
+
 fn owned<'a>(values: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     values.into_iter().map(str::to_owned).collect()
 }
@@ -154,6 +161,12 @@ pub(super) const METHOD: Label = Label { name: "method", values: |_, _| owned(ME
 
 /// How a request ended.
 pub(super) const RPC_OUTCOME: Label = Label { name: "outcome", values: |_, _| owned(RPC_OUTCOMES) };
+
+/// How an attempt to deliver a webhook ended.
+pub(super) const WEBHOOK_OUTCOME: Label = Label { name: "outcome", values: |_, _| owned(WEBHOOK_OUTCOMES) };
+
+/// Where a delivery stands.
+pub(super) const WEBHOOK_STATE: Label = Label { name: "state", values: |_, _| owned(WEBHOOK_STATES) };
 
 /// What became of a transfer when it was seen.
 pub(super) const TRANSFER_OUTCOME: Label =

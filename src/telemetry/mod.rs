@@ -19,6 +19,6 @@ mod metrics;
 mod table;
 
 pub use exposition::{Exposition, InstallError, initialise, install, recorder, release};
-pub use labels::{Label, Labels, METHODS, NetworkLabels, RPC_OUTCOMES};
+pub use labels::{Label, Labels, METHODS, NetworkLabels, RPC_OUTCOMES, WEBHOOK_OUTCOMES, WEBHOOK_STATES};
 pub use metrics::{AmountCounter, Counter, Description, Gauge, Histogram, Kind, Measure};
 pub use table::*;

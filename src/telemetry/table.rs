@@ -9,7 +9,7 @@ use metrics::Unit;
 
 use super::labels::{
     CORRECTION_KIND, ENDPOINT, FROM, INVALID_REASON, METHOD, NETWORK, NETWORK_OR_OTHER, RPC_OUTCOME, STATUS, STEP_KIND,
-    TASK, TASK_NETWORK, TO, TOKEN, TRANSFER_OUTCOME, UNMATCHED_REASON, VERSION,
+    TASK, TASK_NETWORK, TO, TOKEN, TRANSFER_OUTCOME, UNMATCHED_REASON, VERSION, WEBHOOK_OUTCOME, WEBHOOK_STATE,
 };
 use super::metrics::{AmountCounter, Counter, Description, Gauge, Histogram};
 use crate::domain::{BlockNumber, Time};
@@ -111,6 +111,12 @@ table! {
         "Confirmed transfers that left the chain. Each one is an alarm.";
     AMBIGUOUS_OLDEST_TOTAL: Counter<1> = "ambiguous_oldest_total" Count [NETWORK]
         "Transfers given to the oldest of several sessions that tied.";
+
+    // Webhooks.
+    WEBHOOK_ATTEMPTS_TOTAL: Counter<1> = "webhook_attempts_total" Count [WEBHOOK_OUTCOME]
+        "Attempts to deliver an event to a webhook endpoint, by how they ended.";
+    WEBHOOK_QUEUE: Gauge<1> = "webhook_queue" Count [WEBHOOK_STATE]
+        "Deliveries never tried, tried and waiting, given up; the same number from every process that works a network, 0 from others.";
 
     // The process.
     TASK_HEARTBEAT_TIMESTAMP_SECONDS: Gauge<2, Time> = "task_heartbeat_timestamp_seconds" Seconds [TASK, TASK_NETWORK]

@@ -29,6 +29,14 @@ const BREAKS: &[(&str, &str)] = &[
     ("ledger_sums_to_sessions", "UPDATE ledger SET session_id = 'dep_open'"),
     ("paid_sessions_were_told", "UPDATE events SET type = 'deposit.pending' WHERE type = 'deposit.confirmed'"),
     ("sequences_have_no_gap", "UPDATE events SET sequence = 2 WHERE type = 'deposit.confirmed'"),
+    ("sequences_end_at_their_counter", "UPDATE events SET sequence = 1 WHERE type = 'deposit.confirmed'"),
+    ("sequences_end_at_their_counter", "INSERT INTO event_sequences VALUES ('default', 3)"),
+    ("deliveries_stay_in_their_business", "INSERT INTO webhook_endpoints (id, business_id, url) VALUES ('we_1', 'other', 'https://other.example');
+      INSERT INTO webhook_deliveries (endpoint_id, event_id, business_id, sequence)
+      SELECT 'we_1', id, business_id, 1 FROM events WHERE type = 'deposit.confirmed'"),
+    ("deliveries_stay_in_their_business", "INSERT INTO webhook_endpoints (id, business_id, url) VALUES ('we_1', 'default', 'https://own.example');
+      INSERT INTO webhook_deliveries (endpoint_id, event_id, business_id, sequence)
+      SELECT 'we_1', id, business_id, 7 FROM events WHERE type = 'deposit.confirmed'"),
     ("transfer_stays_in_its_business", "UPDATE events SET business_id = 'other' WHERE type = 'deposit.confirmed'"),
 ];
 
