@@ -83,9 +83,14 @@ impl Office {
         }
     }
 
-    /// Closes a widget, or opens it again.
+    /// Closes a widget, or opens it again where its business may have one more.
     pub async fn set_widget_disabled(&self, id: &WidgetId, disabled: bool) -> Result<Widget, Refusal> {
-        self.store.set_widget_disabled(id, disabled).await?;
+        let widget = self.widget(id).await?;
+        if disabled {
+            self.store.disable_widget(id).await?;
+        } else if !self.store.enable_widget(id, &widget.business_id, AT_MOST.into()).await? {
+            return Err(Refusal::TooManyWidgets(AT_MOST));
+        }
         self.widget(id).await
     }
 }

@@ -56,11 +56,7 @@ impl Store {
     pub async fn add_widget(&self, new: &WidgetRow, secret: &[u8; 32], at_most: i64) -> Result<bool, Error> {
         let (new, secret) = (new.clone(), *secret);
         to_the_end(&self.pool, async move |mut transaction: Transaction<'static, Postgres>| {
-            // Whoever adds at the same moment waits here, and counts this one.
-            sqlx::query!("SELECT id FROM businesses WHERE id = $1 FOR UPDATE", new.business_id.0)
-                .fetch_one(&mut *transaction)
-                .await?;
-            if active(&mut transaction, &new.business_id).await? >= at_most {
+            if others(&mut transaction, &new.business_id, &new.id).await? >= at_most {
                 transaction.rollback().await?;
                 return Ok(false);
             }
@@ -98,16 +94,30 @@ impl Store {
         Ok(rows.into_iter().map(WidgetRow::from).collect())
     }
 
-    /// Opens or closes a widget; false where there is none.
-    pub async fn set_widget_disabled(&self, id: &WidgetId, disabled: bool) -> Result<bool, Error> {
-        let set = sqlx::query!(
-            "UPDATE widgets SET disabled_at = CASE WHEN $2 THEN coalesce(disabled_at, now()) END WHERE id = $1",
-            id.0,
-            disabled,
-        )
-        .execute(&self.pool)
-        .await?;
-        Ok(set.rows_affected() == 1)
+    /// Closes a widget, if there is one of this id.
+    pub async fn disable_widget(&self, id: &WidgetId) -> Result<(), Error> {
+        sqlx::query!("UPDATE widgets SET disabled_at = coalesce(disabled_at, now()) WHERE id = $1", id.0)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Opens a widget again; false where its business has as many as it may.
+    pub async fn enable_widget(&self, id: &WidgetId, business: &BusinessId, at_most: i64) -> Result<bool, Error> {
+        let (id, business) = (id.clone(), business.clone());
+        to_the_end(&self.pool, async move |mut transaction: Transaction<'static, Postgres>| {
+            let others = others(&mut transaction, &business, &id).await?;
+            if others >= at_most {
+                transaction.rollback().await?;
+                return Ok(false);
+            }
+            sqlx::query!("UPDATE widgets SET disabled_at = NULL WHERE id = $1", id.0)
+                .execute(&mut *transaction)
+                .await?;
+            transaction.commit().await?;
+            Ok(true)
+        })
+        .await
     }
 
     /// Digests of the secrets that a widget knows now.
@@ -148,10 +158,13 @@ impl Store {
     }
 }
 
-async fn active(connection: &mut PgConnection, business: &BusinessId) -> Result<i64, Error> {
+/// How many other widgets of the business are active. Whoever asks at the same moment waits, and counts this one.
+async fn others(connection: &mut PgConnection, business: &BusinessId, but: &WidgetId) -> Result<i64, Error> {
+    sqlx::query!("SELECT id FROM businesses WHERE id = $1 FOR UPDATE", business.0).fetch_one(&mut *connection).await?;
     let count = sqlx::query_scalar!(
-        r#"SELECT count(*) AS "active!" FROM widgets WHERE business_id = $1 AND disabled_at IS NULL"#,
+        r#"SELECT count(*) AS "active!" FROM widgets WHERE business_id = $1 AND id <> $2 AND disabled_at IS NULL"#,
         business.0,
+        but.0,
     );
     Ok(count.fetch_one(connection).await?)
 }
