@@ -60,7 +60,7 @@ impl Office {
     /// What came of an earlier request with this key.
     async fn answered(&self, key: Option<&RequestKey>) -> Result<Option<Result<Opened, Refusal>>, Refusal> {
         let Some(key) = key else { return Ok(None) };
-        Ok(self.store.answered(key).await?.map(told))
+        Ok(self.store.known_request(key).await?.map(told))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Businesses and the keys that sign their bearer tokens. Not for widgets ([`super::widgets`]).
 
-use super::{Error, Store};
+use super::{Error, Store, codec};
 use crate::domain::{ApiKeyId, BusinessId, Time};
 
 /// A business.
@@ -75,7 +75,7 @@ impl Store {
     pub async fn businesses(&self, id: Option<&BusinessId>) -> Result<Vec<BusinessRow>, Error> {
         let rows = sqlx::query!(
             "SELECT id, name, created_at, disabled_at FROM businesses WHERE $1::text IS NULL OR id = $1 ORDER BY created_at, id",
-            id.map(|id| id.0.as_str()),
+            id.map(|id| codec::name(&id.0)),
         )
         .fetch_all(&self.pool)
         .await?;
@@ -92,7 +92,7 @@ impl Store {
     pub async fn set_business_disabled(&self, id: &BusinessId, disabled: bool) -> Result<bool, Error> {
         let set = sqlx::query!(
             "UPDATE businesses SET disabled_at = CASE WHEN $2 THEN coalesce(disabled_at, now()) END WHERE id = $1",
-            id.0,
+            codec::name(&id.0),
             disabled,
         )
         .execute(&self.pool)
@@ -111,7 +111,7 @@ impl Store {
         let (sealed, public) = material.columns();
         sqlx::query!(
             "INSERT INTO api_keys (id, business_id, name, algorithm, sealed, public_key) VALUES ($1, $2, $3, $4, $5, $6)",
-            id.0,
+            codec::name(&id.0),
             business.0,
             name,
             material.algorithm(),
@@ -132,8 +132,8 @@ impl Store {
         let rows = sqlx::query!(
             "SELECT id, business_id, name, algorithm, created_at, expires_at, disabled_at FROM api_keys
               WHERE ($1::text IS NULL OR id = $1) AND ($2::text IS NULL OR business_id = $2) ORDER BY created_at, id",
-            id.map(|id| id.0.as_str()),
-            business.map(|id| id.0.as_str()),
+            id.map(|id| codec::name(&id.0)),
+            business.map(|id| codec::name(&id.0)),
         )
         .fetch_all(&self.pool)
         .await?;
@@ -155,7 +155,7 @@ impl Store {
             "SELECT k.business_id, k.sealed, k.public_key FROM api_keys k JOIN businesses b ON b.id = k.business_id
               WHERE k.id = $1 AND k.disabled_at IS NULL AND b.disabled_at IS NULL
                 AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())",
-            id.0,
+            codec::name(&id.0),
         )
         .fetch_optional(&self.pool)
         .await?;
@@ -169,9 +169,12 @@ impl Store {
 
     /// Ends a key at once; false where there is none.
     pub async fn disable_api_key(&self, id: &ApiKeyId) -> Result<bool, Error> {
-        let set = sqlx::query!("UPDATE api_keys SET disabled_at = coalesce(disabled_at, now()) WHERE id = $1", id.0)
-            .execute(&self.pool)
-            .await?;
+        let set = sqlx::query!(
+            "UPDATE api_keys SET disabled_at = coalesce(disabled_at, now()) WHERE id = $1",
+            codec::name(&id.0)
+        )
+        .execute(&self.pool)
+        .await?;
         Ok(set.rows_affected() == 1)
     }
 
@@ -201,7 +204,7 @@ impl Store {
         sqlx::query!(
             "INSERT INTO api_keys (id, business_id, name, algorithm, sealed, public_key)
              SELECT $1, business_id, name, $3, $4, $5 FROM api_keys WHERE id = $2",
-            id.0,
+            codec::name(&id.0),
             before.0,
             material.algorithm(),
             sealed,

@@ -45,3 +45,9 @@ pub(super) fn count(rows: i64) -> u64 {
 pub(super) fn units(text: &str) -> Result<Units, Error> {
     Units::parse_base(text).map_err(|error| Error::Unreadable(format!("{text:?} {error}")))
 }
+
+/// What to look a row up by that somebody named. PostgreSQL holds no U+0000, and no row has the empty name that stands for
+/// whatever has one.
+pub(super) fn name(text: &str) -> &str {
+    if text.contains('\0') { "" } else { text }
+}

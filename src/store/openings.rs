@@ -88,34 +88,61 @@ impl Store {
         key: Option<&RequestKey>,
         answer: impl Fn(&str, Time) -> Value + Send + Sync + 'static,
     ) -> Result<OpenOutcome, Error> {
-        let (new, key) = (new.clone(), key.cloned());
-        to_the_end(&self.pool, async move |mut transaction: Transaction<'static, Postgres>| {
-            let outcome = open(&mut transaction, &new, reservation, key.as_ref(), &answer).await?;
-            match outcome {
-                OpenOutcome::Opened(..) => transaction.commit().await?,
-                OpenOutcome::Again(_)
-                | OpenOutcome::KeyReused
-                | OpenOutcome::KeyBusy
-                | OpenOutcome::AnothersAddress => {
-                    transaction.rollback().await?;
-                }
+        let (asked, key) = (new.clone(), key.cloned());
+        let done = to_the_end(&self.pool, async move |mut transaction: Transaction<'static, Postgres>| {
+            let outcome = open(&mut transaction, &asked, reservation, key.as_ref(), &answer).await;
+            if let Ok(OpenOutcome::Opened(..)) = outcome {
+                transaction.commit().await?;
+                return outcome;
             }
-            Ok(outcome)
+            // Said aloud: one that is dropped is rolled back some time later, and until then its key is busy.
+            let _ = transaction.rollback().await;
+            outcome
+        });
+        match done.await {
+            // Of two businesses that come at the same moment, the later must not learn whose amount it met.
+            Err(Error::Refused { rule, .. }) if rule == "amount_claims_pkey" && self.is_anothers(new).await? => {
+                Ok(OpenOutcome::AnothersAddress)
+            }
+            done => done,
+        }
+    }
+
+    /// Whether another business has the address, or is about to. Asks as if to take it, in a transaction that holds nothing
+    /// else: so it waits for whoever uses it first right now, and nobody waits for it in turn.
+    async fn is_anothers(&self, new: &NewSession) -> Result<bool, Error> {
+        let new = new.clone();
+        to_the_end(&self.pool, async move |mut transaction: Transaction<'static, Postgres>| {
+            sqlx::query!(
+                "INSERT INTO deposit_addresses (address, business_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+                codec::address_text(new.to),
+                business(&new),
+            )
+            .execute(&mut *transaction)
+            .await?;
+            let anothers = anothers(&mut transaction, &new).await?;
+            transaction.rollback().await?;
+            Ok(anothers)
         })
         .await
     }
 
-    /// What the request with this key was answered, where it was within a day: the same answer, or that it was another
-    /// request.
-    pub async fn answered(&self, key: &RequestKey) -> Result<Option<OpenOutcome>, Error> {
-        kept(&mut *self.pool.acquire().await?, key).await
+    /// What was answered under a key, or why nothing is; nothing where the key is new.
+    pub async fn known_request(&self, key: &RequestKey) -> Result<Option<OpenOutcome>, Error> {
+        let key = key.clone();
+        to_the_end(&self.pool, async move |mut transaction: Transaction<'static, Postgres>| {
+            let known = known(&mut transaction, &key).await?;
+            transaction.rollback().await?;
+            Ok(known)
+        })
+        .await
     }
 
     /// Cancels an open session; false when there is none of this id that is open.
     pub async fn cancel_session(&self, id: &SessionId) -> Result<bool, Error> {
         let cancelled = sqlx::query!(
             "UPDATE deposit_sessions SET cancelled_at = now() WHERE id = $1 AND closed_at IS NULL AND cancelled_at IS NULL",
-            id.0,
+            codec::name(&id.0),
         )
         .execute(&self.pool)
         .await?;
@@ -129,7 +156,7 @@ impl Store {
             "UPDATE deposit_sessions SET cancelled_at = clock_timestamp()
               WHERE id = $1 AND closed_at IS NULL AND cancelled_at IS NULL AND payment_status IN ('CREATED', 'PENDING')
                 AND tx_id IS NULL AND received_amount = 0",
-            id.0,
+            codec::name(&id.0),
         )
         .execute(&self.pool)
         .await?;
@@ -224,8 +251,11 @@ async fn anothers(connection: &mut PgConnection, new: &NewSession) -> Result<boo
     )
     .fetch_optional(connection)
     .await?;
-    let ours = new.business.as_ref().map_or("default", |id| &id.0);
-    Ok(owner.is_some_and(|owner| owner != ours))
+    Ok(owner.is_some_and(|owner| owner != business(new)))
+}
+
+fn business(new: &NewSession) -> &str {
+    new.business.as_ref().map_or("default", |id| &id.0)
 }
 
 /// What is known of a key already; nothing for a new one, which is ours until the transaction ends.
@@ -242,11 +272,6 @@ async fn known(connection: &mut PgConnection, key: &RequestKey) -> Result<Option
     if !lock.ours {
         return Ok(Some(OpenOutcome::KeyBusy));
     }
-    kept(connection, key).await
-}
-
-/// What was answered to a request with this key.
-async fn kept(connection: &mut PgConnection, key: &RequestKey) -> Result<Option<OpenOutcome>, Error> {
     let kept = sqlx::query!(
         "SELECT request, answer FROM idempotency_keys
           WHERE business_id = $1 AND credential = $2 AND route = $3 AND key = $4 AND created_at > now() - interval '24 hours'",

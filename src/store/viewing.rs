@@ -72,7 +72,7 @@ pub struct SessionFilter {
 impl Store {
     /// The sessions of these ids that exist, in no order.
     pub async fn view_sessions(&self, ids: &[SessionId]) -> Result<Vec<ViewedSession>, Error> {
-        let ids: Vec<String> = ids.iter().map(|id| id.0.clone()).collect();
+        let ids: Vec<String> = ids.iter().map(|id| codec::name(&id.0).to_owned()).collect();
         let rows = sqlx::query_as!(
             Row,
             r#"SELECT s.id, coalesce(s.business_id, 'default') AS "business!", s.widget_id, s.payment_status,
@@ -105,7 +105,7 @@ impl Store {
               WHERE widget_id = $1 AND ($2::text IS NULL OR payment_status = $2) AND ($3::text IS NULL OR customer_reference = $3)
                 AND ($4::timestamptz IS NULL OR (created_at, id) < ($4, $5::text))
               ORDER BY created_at DESC, id DESC LIMIT $6",
-            widget.0,
+            codec::name(&widget.0),
             filter.status,
             filter.reference,
             after_time,

@@ -5,7 +5,7 @@ use serde_json::Value;
 use sqlx::{PgConnection, Postgres, Transaction};
 
 use super::unit::to_the_end;
-use super::{Error, Store};
+use super::{Error, Store, codec};
 use crate::domain::{BusinessId, Time, WidgetId};
 
 /// A widget: the rules by which sessions are opened through it.
@@ -86,8 +86,8 @@ impl Store {
                       coalesce(w.disabled_at, b.disabled_at) AS disabled_at
                  FROM widgets w JOIN businesses b ON b.id = w.business_id
                 WHERE ($1::text IS NULL OR w.id = $1) AND ($2::text IS NULL OR w.business_id = $2) ORDER BY w.created_at, w.id"#,
-            id.map(|id| id.0.as_str()),
-            business.map(|id| id.0.as_str()),
+            id.map(|id| codec::name(&id.0)),
+            business.map(|id| codec::name(&id.0)),
         )
         .fetch_all(&self.pool)
         .await?;
@@ -96,7 +96,7 @@ impl Store {
 
     /// Closes a widget, if there is one of this id.
     pub async fn disable_widget(&self, id: &WidgetId) -> Result<(), Error> {
-        sqlx::query!("UPDATE widgets SET disabled_at = coalesce(disabled_at, now()) WHERE id = $1", id.0)
+        sqlx::query!("UPDATE widgets SET disabled_at = coalesce(disabled_at, now()) WHERE id = $1", codec::name(&id.0))
             .execute(&self.pool)
             .await?;
         Ok(())
@@ -111,7 +111,7 @@ impl Store {
                 transaction.rollback().await?;
                 return Ok(false);
             }
-            sqlx::query!("UPDATE widgets SET disabled_at = NULL WHERE id = $1", id.0)
+            sqlx::query!("UPDATE widgets SET disabled_at = NULL WHERE id = $1", codec::name(&id.0))
                 .execute(&mut *transaction)
                 .await?;
             transaction.commit().await?;
@@ -124,7 +124,7 @@ impl Store {
     pub async fn widget_digests(&self, id: &WidgetId) -> Result<Vec<Vec<u8>>, Error> {
         Ok(sqlx::query_scalar!(
             "SELECT digest FROM widget_secrets WHERE widget_id = $1 AND (expires_at IS NULL OR expires_at > clock_timestamp())",
-            id.0,
+            codec::name(&id.0),
         )
         .fetch_all(&self.pool)
         .await?)
@@ -134,7 +134,7 @@ impl Store {
     pub async fn rotate_widget(&self, id: &WidgetId, secret: &[u8; 32], overlap: f64) -> Result<bool, Error> {
         let (id, secret) = (id.clone(), *secret);
         to_the_end(&self.pool, async move |mut transaction: Transaction<'static, Postgres>| {
-            let found = sqlx::query!("SELECT id FROM widgets WHERE id = $1 FOR UPDATE", id.0)
+            let found = sqlx::query!("SELECT id FROM widgets WHERE id = $1 FOR UPDATE", codec::name(&id.0))
                 .fetch_optional(&mut *transaction)
                 .await?;
             if found.is_none() {
