@@ -10,7 +10,7 @@
 //! |---|---|
 //! | 5 roof | [`app`] wires and supervises, [`demo`] is the ground for the tests, and the demo |
 //! | 4 faces | [`http`]: what is served; [`cli`]: one file a command |
-//! | 3 work | [`watcher`]: step, plan, matching, both looks, rewind; [`deposits`]: sessions opened, read, cancelled; [`webhooks`]: events on their way out |
+//! | 3 work | [`watcher`]: step, plan, matching, both looks, rewind; [`deposits`]: sessions opened, read, watched; [`webhooks`]: events on their way out |
 //! | 2 outside | [`chain`]: the only one that knows JSON-RPC; [`store`]: the only one that knows SQL |
 //! | 1 ground | [`settings`]: what the operator decided; [`telemetry`]: every metric, the log; [`keys`]: secrets |
 //! | 0 pure | [`domain`]: the trade's nouns, valid by type |

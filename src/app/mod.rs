@@ -4,10 +4,13 @@
 //! courier of webhooks, the admin listener. Not for what they do: that is the rooms' below.
 
 mod admission;
+mod api;
 mod complaints;
 mod courier;
 mod gauges;
+mod ground;
 mod house;
+mod listener;
 mod network;
 mod readiness;
 mod signals;
@@ -23,11 +26,12 @@ use tracing::Level;
 use crate::cli::{self, Arguments, Command, Failure, args};
 use crate::demo;
 use crate::telemetry::logs;
+use watch::Service;
 
 /// Carries out a command, from its first log line to its exit code.
 pub fn start(arguments: &Arguments) -> ExitCode {
     // Only who stays tells how it goes.
-    let stays = matches!(arguments.command, Command::Watch | Command::Run);
+    let stays = matches!(arguments.command, Command::Watch | Command::Run | Command::Api);
     if let Err(error) = logs::install_at(if stays { Level::INFO } else { Level::WARN }) {
         return Failure::failed(format!("logging cannot start: {error}")).tell();
     }
@@ -47,8 +51,9 @@ async fn carry_out(arguments: &Arguments) -> Result<(), Failure> {
     }
     let settings = cli::connect::settings(&arguments.sources)?;
     match &arguments.command {
-        Command::Watch => watch::run(settings, watch::Schema::Demand).await,
-        Command::Run => watch::run(settings, watch::Schema::Migrate).await,
+        Command::Watch => watch::run(settings, Service::Watch).await,
+        Command::Run => watch::run(settings, Service::Run).await,
+        Command::Api => api::run(settings).await,
         other @ (Command::Migrate(_)
         | Command::Check(_)
         | Command::Status(_)

@@ -1,96 +1,56 @@
 //! `watch` and `run`: from settings to a house that works, and from a signal to its end within 10 s.
 
-use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
-use tokio_util::sync::CancellationToken;
-
+use super::ground::{self, Ground, Schema};
 use super::house::House;
-use super::supervisor::{Task, beat, supervise};
-use super::{admission, courier, gauges, network, readiness, signals};
+use super::supervisor::Task;
+use super::{admission, api, courier, gauges, listener, network, readiness};
 use crate::cli::{Exit, Failure, connect};
-use crate::http::{Readiness, admin};
+use crate::http::admin;
 use crate::settings::{Ambiguous, Settings};
-use crate::store::Store;
 use crate::telemetry::{self, Exposition};
 use crate::webhooks::Courier;
 
-/// What draining may take; what is left then rolls back.
-const DRAIN: Duration = Duration::from_millis(9_500);
-
-/// How often the admin listener shows that it is there.
-const BEAT_EVERY: Duration = Duration::from_secs(5);
-
-/// What is done about a schema that is behind.
+/// What runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Schema {
-    /// `run` migrates.
-    Migrate,
-    /// `watch` refuses.
-    Demand,
+pub(super) enum Service {
+    /// The watcher alone; the schema must be there.
+    Watch,
+    /// Watcher and API, after migrating.
+    Run,
 }
 
 /// Runs until a signal comes.
-pub(super) async fn run(settings: Settings, schema: Schema) -> Result<(), Failure> {
-    let exposition = telemetry::install().map_err(Failure::failed)?;
-    // What panics is logged like everything else; who keeps the task says the rest.
-    std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "a task panicked")));
-    let shutdown = signals::listen()?;
-    let Some(store) = database(&settings, schema, &shutdown).await? else { return Ok(()) };
-    let listener = bind(settings.admin.listen)?;
-    let house = House::new(&settings, store, shutdown.clone());
+pub(super) async fn run(settings: Settings, service: Service) -> Result<(), Failure> {
+    let (schema, keyring) = match service {
+        Service::Watch => (Schema::Demand, None),
+        Service::Run => (Schema::Migrate, Some(connect::keyring(&settings)?)),
+    };
+    let Some(ground) = Ground::lay(&settings, schema).await? else { return Ok(()) };
+    let listener = listener::bind("admin.listen", settings.admin.listen)?;
+    let served = match keyring {
+        Some(keyring) => Some((keyring, listener::bind("http.listen", settings.http.listen)?)),
+        None => None,
+    };
+    let house = House::new(&settings, ground.store.clone(), ground.shutdown.clone());
     let house = house.map_err(|error| Failure::new(Exit::Configuration, error))?;
     let courier = courier::hire(&settings, &house.store).await?;
-    let besides = courier.iter().map(|_| courier::NAME).collect::<Vec<_>>();
-    telemetry::initialise(house.labels(&besides));
+    let besides = courier.iter().map(|_| courier::NAME).chain(served.iter().flat_map(|_| api::TASKS));
+    telemetry::initialise(house.labels(&besides.collect::<Vec<_>>()));
     greet(&settings, &house, &listener);
     let house = Arc::new(house);
-    let tasks = tasks(&house, listener, &exposition, courier);
-    let working = tokio::spawn(supervise(tasks, shutdown.clone()));
-    shutdown.cancelled().await;
-    match timeout(DRAIN, working).await {
-        Ok(_) => tracing::info!("drained"),
-        Err(_) => tracing::warn!("not everything ended in time; what is open rolls back"),
+    let mut tasks = tasks(&house, listener, &ground.exposition, courier);
+    if let Some((keyring, listener)) = served {
+        tasks.extend(api::tasks(&Arc::new(settings), &ground.store, keyring, listener, &ground.shutdown));
     }
+    ground::work(tasks, ground.shutdown).await;
     Ok(())
 }
 
-/// The database, reachable and with its schema; `None` when a signal came while it was waited for.
-async fn database(settings: &Settings, schema: Schema, stop: &CancellationToken) -> Result<Option<Store>, Failure> {
-    let reached = tokio::select! {
-        reached = connect::database(&settings.database) => reached?,
-        () = stop.cancelled() => return Ok(None),
-    };
-    if schema == Schema::Demand {
-        connect::demand_schema(&reached, &settings.database).await?;
-        return Ok(Some(reached));
-    }
-    for migration in reached.missing_migrations().await? {
-        tracing::info!(migration, "applying");
-    }
-    reached.migrate().await?;
-    Ok(Some(reached))
-}
-
-fn bind(at: SocketAddr) -> Result<TcpListener, Failure> {
-    let listener = TcpListener::bind(at).and_then(|listener| {
-        listener.set_nonblocking(true)?;
-        Ok(listener)
-    });
-    listener.map_err(|error| {
-        let why = match error.kind() == io::ErrorKind::AddrInUse {
-            true => "is in use; is another watcher running here?".to_owned(),
-            false => format!("cannot be listened at: {error}"),
-        };
-        Failure::failed(format!("admin.listen {at} {why} Set admin.listen to a free address"))
-    })
-}
-
 fn greet(settings: &Settings, house: &House, listener: &TcpListener) {
-    let admin = listener.local_addr().map_or_else(|_| settings.admin.listen.to_string(), |at| at.to_string());
+    let admin = listener::address(listener, settings.admin.listen);
     let networks: Vec<&str> = house.posts.iter().map(|post| post.slug().as_str()).collect();
     let (version, holder) = (env!("CARGO_PKG_VERSION"), &house.holder);
     tracing::info!(
@@ -133,34 +93,9 @@ fn tasks(
     tasks
 }
 
-/// The listener stays ours, so that the task can be started again on the same address.
 fn admin_task(house: &Arc<House>, listener: TcpListener, exposition: Exposition) -> Task {
     let (readiness, shutdown) = (readiness::of(house.clone()), house.shutdown.clone());
-    let work = move || -> futures_util::future::BoxFuture<'static, ()> {
-        let listener = listener.try_clone().and_then(tokio::net::TcpListener::from_std);
-        Box::pin(serve(listener, exposition.clone(), readiness.clone(), shutdown.clone()))
-    };
-    Task { name: "admin", network: String::new(), work: Box::new(work) }
-}
-
-async fn serve(
-    listener: io::Result<tokio::net::TcpListener>,
-    exposition: Exposition,
-    readiness: Readiness,
-    shutdown: CancellationToken,
-) {
-    match listener {
-        Ok(listener) => tokio::select! {
-            () = admin::serve(listener, exposition, readiness, shutdown) => {}
-            () = beats() => {}
-        },
-        Err(error) => tracing::error!(%error, "the admin listener cannot be used"),
-    }
-}
-
-async fn beats() {
-    loop {
-        beat("admin", "");
-        sleep(BEAT_EVERY).await;
-    }
+    listener::task("admin", listener, move |listener| {
+        Box::pin(admin::serve(listener, exposition.clone(), readiness.clone(), shutdown.clone()))
+    })
 }

@@ -42,7 +42,10 @@ pub enum Command {
     /// Watch the enabled networks, with /metrics, /livez and /readyz; the schema must be there.
     #[command(after_help = "Example:\n  deposit-watcher watch --set admin.listen=0.0.0.0:9464")]
     Watch,
-    /// Migrate the database, then watch.
+    /// The API alone, with /livez and /readyz; the schema must be there. Start as many as you like.
+    #[command(after_help = "Example:\n  deposit-watcher api --set http.listen=0.0.0.0:8080")]
+    Api,
+    /// Migrate the database, then watch and serve the API.
     #[command(after_help = "Example:\n  deposit-watcher run --config networks.toml --config mine.toml")]
     Run,
     /// Apply the migrations this program was built with.

@@ -45,7 +45,7 @@ pub(super) async fn office(settings: &Settings) -> Result<Office, Failure> {
 }
 
 /// The sealing key and all that hangs on it.
-pub(super) fn keyring(settings: &Settings) -> Result<Keyring, Failure> {
+pub fn keyring(settings: &Settings) -> Result<Keyring, Failure> {
     let api = &settings.api;
     let key = api.sealing_key.as_ref().ok_or_else(no_sealing_key)?;
     Ok(Keyring::new(key, api.previous_sealing_key.as_ref()))

@@ -36,7 +36,9 @@ use crate::settings::Settings;
 /// Carries out a command that looks or asks and ends. `watch` and `run` do not: they are the roof's.
 pub async fn run(settings: &Settings, command: &Command) -> Result<(), Failure> {
     match command {
-        Command::Watch | Command::Run | Command::Demo(_) => Err(Failure::failed("this command is not started here")),
+        Command::Watch | Command::Run | Command::Api | Command::Demo(_) => {
+            Err(Failure::failed("this command is not started here"))
+        }
         Command::Migrate(asked) => migrate::run(settings, asked).await,
         Command::Check(asked) => check::run(settings, asked).await,
         Command::Status(asked) => status::run(settings, *asked).await,

@@ -1,4 +1,5 @@
-//! What API, payment page and command line ask for: sessions opened, read, cancelled, and the widgets by whose rules.
+//! What API, payment page and command line ask for: sessions opened, read, watched, cancelled, and the widgets by whose
+//! rules.
 //!
 //! An [`Office`] says yes and does it, or says why not ([`Refusal`]), all that is wrong at once. Not for who may ask: a
 //! face has made sure of that. Never calls a watcher: what it writes, the watcher finds.
@@ -8,9 +9,11 @@ mod business;
 mod field;
 #[cfg(test)]
 mod ground;
+pub mod live;
 mod open;
 mod opening;
 mod schema;
+mod tickets;
 mod view;
 mod widget;
 
@@ -19,7 +22,8 @@ use std::sync::Arc;
 pub use api_key::{Signer, public_key};
 pub use open::{Opened, reservation};
 pub use opening::{OpenedBy, Opening, destination};
-pub use view::{ListFilter, Page, View};
+pub use tickets::Ticket;
+pub use view::{ListFilter, Page, View, time};
 pub use widget::NewWidget;
 
 pub use crate::store::{ApiKeyRow as ApiKey, BusinessRow as Business, RequestKey, WidgetRow as Widget};

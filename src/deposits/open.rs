@@ -11,7 +11,7 @@ use crate::settings::{AmountClash, Sessions};
 use crate::store::{Error, NewSession, OpenOutcome, Reservation};
 
 /// A session as it was opened; what is kept under an idempotency key. Holds no secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Opened {
     /// Its id.
@@ -37,6 +37,11 @@ pub struct Opened {
 }
 
 impl Office {
+    /// All that is wrong with an opening, as far as can be told without asking for it.
+    pub fn faults_of_opening(&self, widget: &Widget, opening: &Opening) -> Vec<Fault> {
+        examine(&self.settings, widget, opening).err().unwrap_or_default()
+    }
+
     /// Opens a session through a widget. With a key, the same request opens one session however often it comes, and is
     /// answered as it was even where the widget's rules are others by then.
     pub async fn open(&self, widget: &Widget, opening: &Opening, key: Option<&RequestKey>) -> Result<Opened, Refusal> {

@@ -12,7 +12,7 @@ use crate::settings::Settings;
 use crate::store::{Error, SessionFilter, ViewedSession};
 
 /// A session as it stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct View {
     /// Whose it is.
@@ -53,12 +53,16 @@ pub struct View {
     /// Where the money is to arrive, with its checksum.
     pub deposit_address: String,
     /// The newest transfer.
+    #[schema(required)]
     pub tx_id: Option<String>,
     /// The least among its transfers.
+    #[schema(required)]
     pub confirmations: Option<u64>,
     /// How many it takes; null where the chain's own finality decides.
+    #[schema(required)]
     pub required_confirmations: Option<u64>,
     /// The business's own reference.
+    #[schema(required)]
     pub customer_reference: Option<String>,
     /// `server`, or `widget`: then amount and reference are the customer's word.
     pub opened_by: String,
@@ -67,8 +71,10 @@ pub struct View {
     /// Until when it takes money.
     pub expires_at: String,
     /// When it was cancelled.
+    #[schema(required)]
     pub cancelled_at: Option<String>,
     /// When it became CONFIRMED or OVERPAID.
+    #[schema(required)]
     pub confirmed_at: Option<String>,
     /// False on test networks.
     pub livemode: bool,
@@ -163,7 +169,7 @@ fn read_cursor(text: &str) -> Option<(Time, SessionId)> {
 }
 
 /// ISO 8601 with milliseconds, in UTC.
-pub(super) fn time(time: Time) -> String {
+pub fn time(time: Time) -> String {
     time.with_timezone(&Utc).to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 

@@ -56,6 +56,11 @@ impl Office {
         }
     }
 
+    /// All that is wrong with a widget that is asked for.
+    pub fn faults_of_widget(&self, business: &BusinessId, new: &NewWidget) -> Vec<Fault> {
+        examine(&self.settings, business, new).err().unwrap_or_default()
+    }
+
     /// The widget of this id, active or not.
     pub async fn widget(&self, id: &WidgetId) -> Result<Widget, Refusal> {
         self.store.widget(id).await?.ok_or(Refusal::NotFound)

@@ -25,16 +25,18 @@ const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub async fn serve(listener: TcpListener, exposition: Exposition, readiness: Readiness, shutdown: CancellationToken) {
     let routes = routes(exposition.clone(), readiness);
     tokio::select! {
-        () = server::serve(listener, routes, shutdown) => {}
+        () = server::serve(listener, routes, server::Limits::ADMIN, shutdown) => {}
         () = keep_up(&exposition) => {}
     }
 }
 
 fn routes(exposition: Exposition, readiness: Readiness) -> Router {
-    Router::new()
-        .route("/metrics", get(metrics).with_state(exposition))
-        .route("/livez", get(livez))
-        .route("/readyz", get(readyz).with_state(readiness))
+    Router::new().route("/metrics", get(metrics).with_state(exposition)).merge(health(readiness))
+}
+
+/// `/livez` and `/readyz`, wherever they are served.
+pub(super) fn health(readiness: Readiness) -> Router {
+    Router::new().route("/livez", get(livez)).route("/readyz", get(readyz).with_state(readiness))
 }
 
 async fn metrics(State(exposition): State<Exposition>) -> impl IntoResponse {

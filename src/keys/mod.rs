@@ -1,10 +1,12 @@
 //! What proves who asks and keeps what must stay secret: the sealing key and all that is derived from it, random secrets
-//! and their digests, message authentication. The only room that knows cryptography. Not for who may do what.
+//! and their digests, message authentication, bearer tokens. The only room that knows cryptography. Not for who may do
+//! what.
 //!
 //! Nothing readable is stored: a secret that we must know again is sealed ([`Keyring::seal`]), one that we must only
 //! recognise is kept as its SHA-256 ([`digest`]), one that belongs to a row is derived from its id
 //! ([`Keyring::session_secret`]).
 
+pub mod jwt;
 mod keyring;
 mod secrets;
 

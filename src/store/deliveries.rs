@@ -244,6 +244,23 @@ impl Store {
     /// or its endpoint was disabled meanwhile; that it arrived counts even then.
     pub async fn settle_deliveries(&self, settled: &[Settlement]) -> Result<(), Error> {
         let mut unit = self.unit().await?;
+        // Endpoints first and in order, as whoever disables one does: so nobody waits in a circle.
+        let wells: Vec<bool> = settled.iter().map(|one| one.state == "DELIVERED").collect();
+        let endpoints: Vec<&str> = settled.iter().map(|one| one.endpoint.as_str()).collect();
+        sqlx::query!(
+            "WITH told AS (
+                 SELECT endpoint, bool_or(well) AS well FROM unnest($1::text[], $2::bool[]) AS u (endpoint, well) GROUP BY endpoint
+             ), changed AS (
+                 SELECT w.id, t.well FROM webhook_endpoints w JOIN told t ON t.endpoint = w.id
+                  WHERE (w.failing_since IS NULL) <> t.well ORDER BY w.id FOR NO KEY UPDATE OF w
+             )
+             UPDATE webhook_endpoints w SET failing_since = CASE WHEN c.well THEN NULL ELSE clock_timestamp() END
+               FROM changed c WHERE w.id = c.id",
+            &endpoints as &[&str],
+            &wells,
+        )
+        .execute(unit.connection())
+        .await?;
         let ids: Vec<&str> = settled.iter().map(|one| one.id.as_str()).collect();
         let attempts: Vec<i32> = settled.iter().map(|one| one.attempt).collect();
         let leases: Vec<Time> = settled.iter().map(|one| one.lease).collect();
@@ -277,17 +294,6 @@ impl Store {
             &statuses as &[Option<i16>],
             &errors as &[Option<&str>],
             &millis,
-        )
-        .execute(unit.connection())
-        .await?;
-        let wells: Vec<bool> = settled.iter().map(|one| one.state == "DELIVERED").collect();
-        let endpoints: Vec<&str> = settled.iter().map(|one| one.endpoint.as_str()).collect();
-        sqlx::query!(
-            "UPDATE webhook_endpoints w SET failing_since = CASE WHEN t.well THEN NULL ELSE clock_timestamp() END
-               FROM (SELECT endpoint, bool_or(well) AS well FROM unnest($1::text[], $2::bool[]) AS u (endpoint, well) GROUP BY endpoint) t
-              WHERE w.id = t.endpoint AND (w.failing_since IS NULL) <> t.well",
-            &endpoints as &[&str],
-            &wells,
         )
         .execute(unit.connection())
         .await?;

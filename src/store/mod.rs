@@ -22,6 +22,7 @@ mod outbox;
 mod overview;
 mod rescans;
 mod sessions;
+mod tickets;
 mod tokens;
 mod transfers;
 mod unit;

@@ -115,6 +115,26 @@ pub const WEBHOOK_OUTCOMES: [&str; 9] =
 /// Where a delivery stands that is not delivered.
 pub const WEBHOOK_STATES: [&str; 3] = ["waiting", "retrying", "dead"];
 
+/// Methods of HTTP that the API knows; `other` stands for all others.
+const HTTP_METHODS: [&str; 5] = ["GET", "HEAD", "OPTIONS", "POST", OTHER];
+
+/// The label value of a method: a stranger may write anything.
+pub fn http_method(method: &str) -> &'static str {
+    HTTP_METHODS.into_iter().find(|known| *known == method).unwrap_or(OTHER)
+}
+
+/// What the API answers.
+const HTTP_STATUSES: [&str; 19] = [
+    "200", "201", "202", "204", "400", "401", "404", "405", "408", "409", "413", "415", "422", "429", "431", "500",
+    "501", "503", OTHER,
+];
+
+/// The label value of an answer's status.
+pub fn http_status(status: u16) -> &'static str {
+    let text = status.to_string();
+    HTTP_STATUSES.into_iter().find(|known| *known == text).unwrap_or(OTHER)
+}
+
 fn owned<'a>(values: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     values.into_iter().map(str::to_owned).collect()
 }
@@ -204,6 +224,12 @@ pub(super) const TO: Label = Label {
         owned(all.map(SessionStatus::as_str).filter(|to| before.last().map(String::as_str) != Some(to)))
     },
 };
+
+/// A method of HTTP.
+pub(super) const HTTP_METHOD: Label = Label { name: "method", values: |_, _| owned(HTTP_METHODS) };
+
+/// An answer's status.
+pub(super) const HTTP_STATUS: Label = Label { name: "status", values: |_, _| owned(HTTP_STATUSES) };
 
 /// The version of this build.
 pub(super) const VERSION: Label = Label { name: "version", values: |_, _| owned([env!("CARGO_PKG_VERSION")]) };

@@ -182,6 +182,18 @@ impl<const N: usize, T: Measure> Gauge<N, T> {
     }
 }
 
+impl Gauge<0> {
+    /// One more.
+    pub fn rise(&self) {
+        with_recorder(|recorder| recorder.register_gauge(&self.description.key(&[]), &METADATA).increment(1.0));
+    }
+
+    /// One less.
+    pub fn fall(&self) {
+        with_recorder(|recorder| recorder.register_gauge(&self.description.key(&[]), &METADATA).decrement(1.0));
+    }
+}
+
 /// Counts observations by bucket.
 #[derive(Debug)]
 pub struct Histogram<const N: usize, T = Duration> {

@@ -8,8 +8,9 @@ use std::time::Duration;
 use metrics::Unit;
 
 use super::labels::{
-    CORRECTION_KIND, ENDPOINT, FROM, INVALID_REASON, METHOD, NETWORK, NETWORK_OR_OTHER, RPC_OUTCOME, STATUS, STEP_KIND,
-    TASK, TASK_NETWORK, TO, TOKEN, TRANSFER_OUTCOME, UNMATCHED_REASON, VERSION, WEBHOOK_OUTCOME, WEBHOOK_STATE,
+    CORRECTION_KIND, ENDPOINT, FROM, HTTP_METHOD, HTTP_STATUS, INVALID_REASON, METHOD, NETWORK, NETWORK_OR_OTHER,
+    RPC_OUTCOME, STATUS, STEP_KIND, TASK, TASK_NETWORK, TO, TOKEN, TRANSFER_OUTCOME, UNMATCHED_REASON, VERSION,
+    WEBHOOK_OUTCOME, WEBHOOK_STATE,
 };
 use super::metrics::{AmountCounter, Counter, Description, Gauge, Histogram};
 use crate::domain::{BlockNumber, Time};
@@ -117,6 +118,14 @@ table! {
         "Attempts to deliver an event to a webhook endpoint, by how they ended.";
     WEBHOOK_QUEUE: Gauge<1> = "webhook_queue" Count [WEBHOOK_STATE]
         "Deliveries never tried, tried and waiting, given up; the same number from every process that works a network, 0 from others.";
+
+    // The API.
+    HTTP_REQUESTS_TOTAL: Counter<2> = "http_requests_total" Count [HTTP_METHOD, HTTP_STATUS]
+        "Requests to the API, by method and the answer's status.";
+    HTTP_REQUEST_DURATION_SECONDS: Histogram<1> = "http_request_duration_seconds" Seconds [HTTP_METHOD] REQUEST
+        "Time from a request's head to the head of its answer.";
+    EVENT_STREAMS: Gauge<0> = "event_streams" Count []
+        "Event streams of the API that are open.";
 
     // The process.
     TASK_HEARTBEAT_TIMESTAMP_SECONDS: Gauge<2, Time> = "task_heartbeat_timestamp_seconds" Seconds [TASK, TASK_NETWORK]

@@ -304,6 +304,22 @@ mod tests {
     }
 
     #[test]
+    fn metrics_know_every_outcome() {
+        let all = [
+            Outcome::Delivered,
+            Outcome::Refused,
+            Outcome::Redirect,
+            Outcome::Gone,
+            Outcome::Timeout,
+            Outcome::Connect,
+            Outcome::Blocked,
+            Outcome::Unsigned,
+            Outcome::Other,
+        ];
+        assert_eq!(all.map(Outcome::as_str), crate::telemetry::WEBHOOK_OUTCOMES);
+    }
+
+    #[test]
     fn reasons_are_short() {
         let answer = Answer::without_status(Outcome::Other, "x".repeat(5_000));
         assert_eq!(answer.error.unwrap().len(), REASON);

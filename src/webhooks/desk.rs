@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use url::Url;
+
 use super::{Attempt, DeliveryLine, EVENT_TYPES, Endpoint, MOST_ENDPOINTS, Refusal, cursor, signature, target};
 use crate::domain::{BusinessId, DeliveryId, Fault, Secret, WebhookId};
 use crate::keys::{KeyError, Keyring, random_id};
@@ -105,10 +107,7 @@ impl Desk {
         business: &BusinessId,
         new: &NewEndpoint,
     ) -> Result<(Endpoint, Secret<String>), Refusal> {
-        let mut faults = Vec::new();
-        let url = target::valid(&new.url, &self.rules).map_err(|message| faults.push(Fault::new("url", message))).ok();
-        let events = valid_events(&new.events).map_err(|message| faults.push(Fault::new("events", message))).ok();
-        let (Some(url), Some(events)) = (url, events) else { return Err(Refusal::Faults(faults)) };
+        let (url, events) = self.valid(new).map_err(Refusal::Faults)?;
         let (shown, secret) = self.new_secret()?;
         let id = WebhookId(random_id("we_"));
         let row = NewWebhook { id: &id, business, url: url.as_str(), events: &events, secret: &secret };
@@ -117,6 +116,18 @@ impl Desk {
             Inserted::NoBusiness => Err(Refusal::NotFound),
             Inserted::TooMany => Err(Refusal::TooMany(MOST_ENDPOINTS)),
         }
+    }
+
+    /// All that is wrong with an endpoint that is asked for.
+    pub fn faults(&self, new: &NewEndpoint) -> Vec<Fault> {
+        self.valid(new).err().unwrap_or_default()
+    }
+
+    fn valid(&self, new: &NewEndpoint) -> Result<(Url, Vec<String>), Vec<Fault>> {
+        let mut faults = Vec::new();
+        let url = target::valid(&new.url, &self.rules).map_err(|message| faults.push(Fault::new("url", message))).ok();
+        let events = valid_events(&new.events).map_err(|message| faults.push(Fault::new("events", message))).ok();
+        url.zip(events).ok_or(faults)
     }
 
     /// A business's endpoints, oldest first, disabled ones included.

@@ -17,3 +17,4 @@ mod program;
 mod sessions;
 mod usage;
 mod watching;
+mod webhooks;

@@ -11,20 +11,20 @@ use super::program::{MIGRATIONS, Program};
 use super::support::{self, Database};
 
 /// A running watcher and the lines of its log.
-struct Watcher {
+pub(super) struct Watcher {
     child: Child,
     lines: std::io::Lines<BufReader<std::process::ChildStderr>>,
 }
 
 impl Watcher {
-    fn start(program: &Program, arguments: &[&str]) -> Watcher {
+    pub(super) fn start(program: &Program, arguments: &[&str]) -> Watcher {
         let mut child = program.command(arguments).spawn().unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         Watcher { child, lines }
     }
 
     /// Reads the log until this message.
-    fn until(&mut self, message: &str) -> serde_json::Value {
+    pub(super) fn until(&mut self, message: &str) -> serde_json::Value {
         let parsed = self.lines.by_ref().map(|line| serde_json::from_str::<serde_json::Value>(&line.unwrap()).unwrap());
         let mut seen = Vec::new();
         for line in parsed {
@@ -36,13 +36,18 @@ impl Watcher {
         panic!("never said {message:?}: {seen:#?}");
     }
 
-    fn admin(&mut self) -> String {
+    pub(super) fn admin(&mut self) -> String {
         let line = self.until("watching");
         let url = line["admin"].as_str().unwrap();
         url.trim_start_matches("http://").trim_end_matches("/metrics").to_owned()
     }
 
-    fn signal(&self, name: &str) {
+    /// What it says until it ends.
+    pub(super) fn rest(&mut self) -> Vec<String> {
+        self.lines.by_ref().map(Result::unwrap).collect()
+    }
+
+    pub(super) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args([format!("-{name}"), pid]).status().unwrap().success());
     }
@@ -55,7 +60,7 @@ impl Drop for Watcher {
     }
 }
 
-fn ask(at: &str, path: &str) -> String {
+pub(super) fn ask(at: &str, path: &str) -> String {
     let mut stream = TcpStream::connect(at).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
     let mut answer = String::new();

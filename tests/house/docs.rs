@@ -9,18 +9,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use deposit_watcher::domain::{Finality, SessionStatus, TransferState, Unmatched, Unusable};
-use deposit_watcher::settings::presets::PRESETS;
+use deposit_watcher::settings::{self, presets::PRESETS};
 use deposit_watcher::telemetry::{Kind, TABLE};
 
 use super::metrics::{exposed, kind_text, samples};
 
 const METRICS: &str = "docs/METRICS.md";
+const TABLES: &str = "docs/TABLES.md";
 
 /// Longer is a book, and nobody reads it.
 const README_LINES: usize = 400;
 
 /// Where an absolute path may begin: what we serve, and where others mount secrets. All else is somebody's own machine.
-const PATHS: [&str; 4] = ["/metrics", "/livez", "/readyz", "/run/secrets/"];
+const PATHS: [&str; 6] = ["/metrics", "/livez", "/readyz", "/api/v1/", "/openapi.json", "/run/secrets/"];
 
 /// Labels whose values are the operator's own names, or the version.
 const CHOSEN: [&str; 5] = ["network", "token", "endpoint", "task", "version"];
@@ -38,7 +39,8 @@ fn documents() -> Vec<(String, String)> {
     let below =
         fs::read_dir(top().join("docs")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let below = below.filter(|name| name.ends_with(".md")).map(|name| format!("docs/{name}"));
-    let names: BTreeSet<String> = below.chain(["README.md", "CHANGELOG.md"].map(str::to_owned)).collect();
+    let names: BTreeSet<String> =
+        below.chain(["README.md", "CHANGELOG.md", "deploy/examples/README.md"].map(str::to_owned)).collect();
     names.into_iter().map(|name| (name.clone(), read(&name))).collect()
 }
 
@@ -137,27 +139,47 @@ fn the_manual_of_the_metrics_is_the_table() {
 }
 
 #[test]
-fn every_word_of_the_tables_is_in_the_readme() {
-    let readme = read("README.md");
+fn every_word_of_the_tables_is_in_their_contract() {
+    let contract = read(TABLES);
     let statuses = SessionStatus::ALL.map(SessionStatus::as_str);
     let states = TransferState::ALL.map(TransferState::as_str);
     let reasons = Unmatched::ALL.map(Unmatched::as_str);
     let unusable = Unusable::ALL.map(Unusable::as_str);
     let words = statuses.iter().chain(&states).chain(&reasons).chain(&unusable);
-    let missing: Vec<_> = words.filter(|word| !readme.contains(&format!("`{word}`"))).collect();
-    assert!(missing.is_empty(), "not in README.md: {missing:?}");
-    let row = |word: &str| readme.lines().filter(|line| line.starts_with(&format!("| `{word}` |"))).count();
+    let missing: Vec<_> = words.filter(|word| !contract.contains(&format!("`{word}`"))).collect();
+    assert!(missing.is_empty(), "not in {TABLES}: {missing:?}");
+    let row = |word: &str| contract.lines().filter(|line| line.starts_with(&format!("| `{word}` |"))).count();
     let untold: Vec<_> = statuses.iter().chain(&reasons).chain(&unusable).filter(|word| row(word) == 0).collect();
-    assert!(untold.is_empty(), "without a row in a table of README.md: {untold:?}");
+    assert!(untold.is_empty(), "without a row in a table of {TABLES}: {untold:?}");
 }
 
 #[test]
-fn every_event_is_in_the_readme() {
-    let readme = read("README.md");
+fn every_event_is_told_where_it_is_read() {
     let statuses = SessionStatus::ALL.map(|status| status.as_str().to_lowercase());
-    for kind in statuses.iter().map(String::as_str).chain(["reverted", "unmatched"]) {
-        assert!(readme.contains(&format!("`deposit.{kind}`")), "deposit.{kind}");
+    for document in [TABLES, "docs/WEBHOOKS.md"] {
+        let text = read(document);
+        for kind in statuses.iter().map(String::as_str).chain(["reverted", "unmatched"]) {
+            assert!(text.contains(&format!("`deposit.{kind}`")), "deposit.{kind} is not in {document}");
+        }
     }
+}
+
+#[test]
+fn the_pauses_between_deliveries_are_told_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("networks.toml");
+    fs::write(&file, "database.url = \"postgres://localhost/x\"").unwrap();
+    let pauses = settings::load(&[file], std::iter::empty(), &[]).unwrap().webhooks.retry_after;
+    let told = |pause: &std::time::Duration| match pause.as_secs() {
+        seconds if seconds % 3_600 == 0 => format!("{} h", seconds / 3_600),
+        seconds if seconds % 60 == 0 => format!("{} min", seconds / 60),
+        seconds => format!("{seconds} s"),
+    };
+    let told: Vec<String> = pauses.iter().map(told).collect();
+    let (last, first) = told.split_last().unwrap();
+    let told = format!("after {} and {last}", first.join(", "));
+    let text = read("docs/WEBHOOKS.md").split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains(&told), "docs/WEBHOOKS.md does not say {told:?}");
 }
 
 #[test]

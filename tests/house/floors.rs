@@ -16,7 +16,7 @@ const FLOORS: [&[&str]; 6] = [
 ];
 
 /// What lives only below certain folders or in certain files of `src/`.
-const TENANTS: [(&str, &[&str]); 19] = [
+const TENANTS: [(&str, &[&str]); 20] = [
     ("alloy::providers", &["chain/"]),
     ("alloy::rpc", &["chain/"]),
     ("alloy::transports", &["chain/"]),
@@ -31,6 +31,7 @@ const TENANTS: [(&str, &[&str]); 19] = [
     ("axum", &["http/"]),
     ("hyper", &["http/"]),
     ("hyper_util", &["http/"]),
+    ("governor", &["http/"]),
     ("metrics_exporter_prometheus", &["telemetry/"]),
     ("tracing_subscriber", &["telemetry/"]),
     ("config", &["settings/"]),
@@ -194,6 +195,7 @@ fn planted_breaches_are_found() {
         ),
         ("chain/pool.rs", "backoff::retry();", "chain/pool.rs:2: backoff lives in chain/retry.rs"),
         ("cli/api.rs", "use axum::Router;", "cli/api.rs:2: axum lives in http/"),
+        ("app/work.rs", "use governor::Quota;", "app/work.rs:2: governor lives in http/"),
         ("http/mod.rs", "let c: reqwest::Client;", "http/mod.rs:2: reqwest lives in chain/, webhooks/, demo/"),
         ("chain/mod.rs", "use std::{env, fs};", "chain/mod.rs:2: std::env lives in settings/, cli/, demo/, main.rs"),
         ("store/utils.rs", "", "store/utils.rs: has a name that says nothing"),

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use deposit_watcher::domain::DeliveryId;
+use deposit_watcher::store::{Reserved, Settlement};
 use deposit_watcher::webhooks::client::System;
 use tokio::time::sleep;
 
@@ -112,4 +114,50 @@ async fn a_database_that_is_busy_costs_no_second_delivery() {
     let lines = rig.finished().await;
     courier.end().await;
     assert_eq!((lines[0].state.as_str(), lines[0].attempts, receiver.seen().len()), ("DELIVERED", 1, 1));
+}
+
+/// A courier that was frozen while another took its delivery over wakes up and settles.
+#[tokio::test]
+async fn who_comes_back_too_late_settles_nothing() {
+    let rig = Rig::new(LOCAL).await;
+    let (id, _) = rig.endpoint("https://shop.example/", &[]).await;
+    rig.open("dep_1").await;
+    rig.store.sequence_events(10).await.unwrap();
+    let all = [(id.0.clone(), 8)];
+    let first = rig.store.reserve_deliveries(&all, 0.05).await.unwrap().remove(0);
+    assert!(rig.store.reserve_deliveries(&all, 30.0).await.unwrap().is_empty(), "reserved twice");
+    sleep(Duration::from_millis(100)).await;
+    let second = rig.store.reserve_deliveries(&all, 30.0).await.unwrap().remove(0);
+    assert_eq!((first.attempt, second.attempt), (1, 2));
+    let settle = |reserved: &Reserved, state| Settlement {
+        id: reserved.id.clone(),
+        endpoint: reserved.endpoint.clone(),
+        attempt: reserved.attempt,
+        lease: reserved.lease,
+        state,
+        pause: 3_600.0,
+        outcome: "other",
+        status: None,
+        error: Some("broke off".to_owned()),
+        millis: 1,
+    };
+    let shown = || async {
+        let line = rig.deliveries().await.remove(0);
+        (line.state, line.last_error)
+    };
+    rig.store.settle_deliveries(&[settle(&first, "DEAD")]).await.unwrap();
+    assert_eq!(shown().await, ("WAITING".to_owned(), None), "another's reservation was settled");
+    // Asked for again meanwhile, its attempts are counted anew: the number alone would not tell them apart.
+    sqlx::query("UPDATE webhook_deliveries SET attempts = 0, next_attempt_at = now(), sending = false")
+        .execute(&rig.pool)
+        .await
+        .unwrap();
+    let third = rig.store.reserve_deliveries(&all, 30.0).await.unwrap().remove(0);
+    assert_eq!(third.attempt, first.attempt);
+    rig.store.settle_deliveries(&[settle(&first, "DEAD")]).await.unwrap();
+    assert_eq!(shown().await, ("WAITING".to_owned(), None), "another's reservation was settled");
+    rig.store.settle_deliveries(&[settle(&third, "DEAD")]).await.unwrap();
+    assert_eq!(shown().await, ("DEAD".to_owned(), Some("broke off".to_owned())));
+    let log = rig.desk.delivery(&DeliveryId(first.id)).await.unwrap().unwrap().log;
+    assert_eq!(log.len(), 3, "what was tried is on record");
 }

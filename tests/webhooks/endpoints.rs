@@ -104,3 +104,29 @@ async fn pages_show_each_delivery_once() {
     let Err(Refusal::Faults(faults)) = rig.desk.deliveries(&shop(), &bent).await else { panic!("was listed") };
     assert_eq!(faults.len(), 2);
 }
+
+/// A sequencer that saw the endpoint active lays out deliveries for it; disabling waits for that, and ends them too.
+#[tokio::test]
+async fn disabling_waits_for_a_sequencer_at_work() {
+    let rig = Rig::new(LOCAL).await;
+    let (id, _) = rig.endpoint("https://shop.example/", &[]).await;
+    rig.open("dep_1").await;
+    let mut sequencer = rig.pool.begin().await.unwrap();
+    sqlx::query("SELECT pg_advisory_xact_lock($1, 1)").bind(0x6465_7077_i32).execute(&mut *sequencer).await.unwrap();
+    sqlx::query(
+        "INSERT INTO webhook_deliveries (endpoint_id, event_id, business_id, sequence) SELECT $1, id, business_id, 1 FROM events",
+    )
+    .bind(&id.0)
+    .execute(&mut *sequencer)
+    .await
+    .unwrap();
+    let (desk, disabled) = (rig.desk.clone(), id.clone());
+    let disabling = tokio::spawn(async move { desk.disable(&disabled).await });
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    assert!(!disabling.is_finished());
+    sequencer.commit().await.unwrap();
+    disabling.await.unwrap().unwrap();
+    let states: Vec<String> =
+        sqlx::query_scalar("SELECT state FROM webhook_deliveries").fetch_all(&rig.pool).await.unwrap();
+    assert_eq!(states, ["DEAD"]);
+}

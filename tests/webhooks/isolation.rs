@@ -56,7 +56,7 @@ async fn nine_evil_receivers_delay_no_good_one() {
             let ended = |line: &DeliveryLine| {
                 line.last_status.is_some() || line.last_error.as_deref().is_some_and(|why| why != "endpoint_disabled")
             };
-            of(&rig, id).await.into_iter().filter(ended).next_back()
+            of(&rig, id).await.into_iter().rfind(ended)
         })
         .await;
         let delivery = rig.desk.delivery(&deposit_watcher::domain::DeliveryId(line.id)).await.unwrap().unwrap();

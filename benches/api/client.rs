@@ -1,0 +1,121 @@
+//! A connection that is kept, and the requests that are sent on it: no client library's speed is measured.
+
+use std::net::SocketAddr;
+use std::process::Command;
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+
+use super::server::Server;
+
+/// Keep-alive HTTP/1.1.
+pub(crate) struct Client {
+    stream: BufReader<TcpStream>,
+}
+
+impl Client {
+    pub(crate) async fn connect(at: SocketAddr) -> Client {
+        let stream = TcpStream::connect(at).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        Client { stream: BufReader::new(stream) }
+    }
+
+    /// Sends a request and reads its answer whole; the status.
+    pub(crate) async fn send(&mut self, request: &str) -> u16 {
+        self.stream.get_mut().write_all(request.as_bytes()).await.unwrap();
+        let (mut status, mut length) = (0, 0);
+        loop {
+            let mut line = String::new();
+            assert!(self.stream.read_line(&mut line).await.unwrap() > 0, "the connection was closed");
+            let line = line.trim_end().to_lowercase();
+            if line.is_empty() {
+                break;
+            }
+            if let Some(rest) = line.strip_prefix("http/1.1 ") {
+                status = rest[..3].parse().unwrap();
+            }
+            if let Some(value) = line.strip_prefix("content-length: ") {
+                length = value.parse().unwrap();
+            }
+        }
+        self.stream.read_exact(&mut vec![0; length]).await.unwrap();
+        status
+    }
+
+    /// The next line of a stream that does not end.
+    pub(crate) async fn line(&mut self) -> String {
+        let mut line = String::new();
+        assert!(self.stream.read_line(&mut line).await.unwrap() > 0, "the stream was closed");
+        line
+    }
+
+    /// Sends without waiting for the answer.
+    pub(crate) async fn ask(&mut self, request: &str) {
+        self.stream.get_mut().write_all(request.as_bytes()).await.unwrap();
+    }
+}
+
+/// A business with a widget, and a token that lasts.
+pub(crate) struct Shop {
+    widget: String,
+    token: String,
+}
+
+const TOKEN: &str = r#"
+const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+const [kid, secret] = process.argv.slice(1);
+const text = `${part({ alg: 'HS256', kid })}.${part({ exp: Math.floor(Date.now() / 1000) + 3600 })}`;
+process.stdout.write(`${text}.${require('crypto').createHmac('sha256', secret).update(text).digest('base64url')}`);
+"#;
+
+fn printed(server: &Server, program: &str, words: &[&str]) -> String {
+    let mut command = Command::new(program);
+    command.args(words).env_clear().envs(server.environment()).current_dir(server.folder());
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+impl Shop {
+    pub(crate) fn found(server: &Server) -> Shop {
+        let made = |words: &[&str]| -> Value {
+            let text = printed(server, "deposit-watcher", &[words, &["--output", "json"]].concat());
+            serde_json::from_str(&text).unwrap()
+        };
+        made(&["businesses", "create", "shop", "--name", "shop"]);
+        let key = made(&["api-keys", "create", "--business", "shop", "--name", "bench"]);
+        let widget = made(&["widgets", "create", "--business", "shop", "--name", "bench"]);
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let token = printed(server, "node", &["-e", TOKEN, &text(&key["id"]), &text(&key["secret"])]);
+        Shop { widget: text(&widget["id"]), token }
+    }
+
+    /// Opens a session at an address of its own.
+    pub(crate) fn opening(&self, number: usize) -> String {
+        let Shop { widget, token } = self;
+        let body = format!(
+            r#"{{"amount":"100","currency":"USDC","network":"polygon","currencyAddress":"0x3c499c542cEF5E3811e1192ce70d8cC03d5c3359","depositAddress":"0x{:040x}"}}"#,
+            number + 1
+        );
+        format!(
+            "POST /api/v1/widgets/{widget}/create-session HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    }
+
+    /// Reads a session.
+    pub(crate) fn reading(&self, session: &str) -> String {
+        self.get(&format!("/api/v1/widgets/deposit-sessions/{session}"))
+    }
+
+    /// Watches a session.
+    pub(crate) fn watching(&self, session: &str) -> String {
+        self.get(&format!("/api/v1/widgets/deposit-sessions/{session}/events"))
+    }
+
+    fn get(&self, path: &str) -> String {
+        format!("GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\r\n", self.token)
+    }
+}

@@ -1,0 +1,83 @@
+//! The same SQL by pgbench, and what the benchmark reads and writes besides.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use sqlx::{Executor, Row};
+
+use super::support::Database;
+
+const OPENING: &str = "\
+\\set n random(1, 1000000000000000)
+BEGIN;
+INSERT INTO deposit_sessions (id, amount, requested_amount, currency, network, currency_address, deposit_address, expires_at, business_id, widget_id, opened_by)
+VALUES ('dep_' || replace(gen_random_uuid()::text, '-', ''),
+        deposit_watcher_reserve('polygon', '0x3c499c542cef5e3811e1192ce70d8cc03d5c3359', '0x' || lpad(to_hex(:n), 40, 'f'), 100, 'bump', interval '24 hours'),
+        100, 'USDC', 'polygon', '0x3c499c542cef5e3811e1192ce70d8cc03d5c3359', '0x' || lpad(to_hex(:n), 40, 'f'),
+        now() + interval '30 minutes', 'shop', 'wid_bench', 'server')
+RETURNING amount, expires_at;
+SELECT business_id FROM deposit_addresses WHERE address = '0x' || lpad(to_hex(:n), 40, 'f');
+COMMIT;
+";
+
+const READING: &str = "\
+\\set n random(1, 1000)
+SELECT s.*, (SELECT n.scanned_number - max(t.block_number) + 1 FROM transfers t, networks n
+              WHERE t.session_id = s.id AND t.state <> 'ORPHANED' AND n.slug = s.network GROUP BY n.scanned_number) AS confirmations
+  FROM deposit_sessions s WHERE s.id = ANY (ARRAY[(SELECT id FROM bench_ids WHERE n = :n)]);
+";
+
+/// Where PostgreSQL's packages put it, or in the PATH.
+fn pgbench() -> PathBuf {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let installed = versions.map(|version| version.path().join("bin/pgbench")).find(|path| path.exists());
+    installed.unwrap_or_else(|| PathBuf::from("pgbench"))
+}
+
+/// Transactions a second.
+fn measured(database: &Database, script: &str, connections: usize, lasts: Duration) -> f64 {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("script.sql");
+    std::fs::write(&file, script).unwrap();
+    let mut command = Command::new(pgbench());
+    command.args([
+        "-n",
+        "-M",
+        "prepared",
+        "-c",
+        &connections.to_string(),
+        "-j",
+        "2",
+        "-T",
+        &lasts.as_secs().to_string(),
+    ]);
+    let output = command.arg("-f").arg(&file).arg(database.url()).output().expect("pgbench, of PostgreSQL's packages");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let tps = text.lines().find_map(|line| line.strip_prefix("tps = "));
+    let tps = tps.unwrap_or_else(|| panic!("{text}{}", String::from_utf8_lossy(&output.stderr)));
+    tps.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+/// Sessions opened a second.
+pub(crate) fn opening(database: &Database, connections: usize, lasts: Duration) -> f64 {
+    measured(database, OPENING, connections, lasts)
+}
+
+/// Sessions read a second, of those that [`sessions`] chose.
+pub(crate) fn reading(database: &Database, connections: usize, lasts: Duration) -> f64 {
+    measured(database, READING, connections, lasts)
+}
+
+/// A thousand sessions of the shop.
+pub(crate) async fn sessions(database: &Database) -> Vec<String> {
+    let pool = database.pool().await;
+    pool.execute(
+        "CREATE TABLE bench_ids AS SELECT row_number() OVER () AS n, id FROM (SELECT id FROM deposit_sessions LIMIT 1000) AS s; \
+         CREATE INDEX ON bench_ids (n); ANALYZE",
+    )
+    .await
+    .unwrap();
+    let rows = pool.fetch_all("SELECT id FROM bench_ids").await.unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}

@@ -1,0 +1,75 @@
+//! What every service stands on, `watch`, `run` and `api` alike: metrics, signals, the database with its schema; and how
+//! it ends. Not for what a service does: that is its list of tasks.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::signals;
+use super::supervisor::{Task, supervise};
+use crate::cli::{Failure, connect};
+use crate::settings::Settings;
+use crate::store::Store;
+use crate::telemetry::{self, Exposition};
+
+/// What draining may take; what is left then rolls back.
+const DRAIN: Duration = Duration::from_millis(9_500);
+
+/// What is done about a schema that is behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Schema {
+    /// `run` migrates.
+    Migrate,
+    /// `watch` and `api` refuse.
+    Demand,
+}
+
+/// See the head of this file.
+pub(super) struct Ground {
+    /// The database.
+    pub(super) store: Store,
+    /// Every metric.
+    pub(super) exposition: Exposition,
+    /// Cancelled by the first signal.
+    pub(super) shutdown: CancellationToken,
+}
+
+impl Ground {
+    /// Everything there; `None` when a signal came while the database was waited for.
+    pub(super) async fn lay(settings: &Settings, schema: Schema) -> Result<Option<Ground>, Failure> {
+        let exposition = telemetry::install().map_err(Failure::failed)?;
+        // What panics is logged like everything else; who keeps the task says the rest.
+        std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "a task panicked")));
+        let shutdown = signals::listen()?;
+        let store = database(settings, schema, &shutdown).await?;
+        Ok(store.map(|store| Ground { store, exposition, shutdown }))
+    }
+}
+
+/// The database, reachable and with its schema.
+async fn database(settings: &Settings, schema: Schema, stop: &CancellationToken) -> Result<Option<Store>, Failure> {
+    let reached = tokio::select! {
+        reached = connect::database(&settings.database) => reached?,
+        () = stop.cancelled() => return Ok(None),
+    };
+    if schema == Schema::Demand {
+        connect::demand_schema(&reached, &settings.database).await?;
+        return Ok(Some(reached));
+    }
+    for migration in reached.missing_migrations().await? {
+        tracing::info!(migration, "applying");
+    }
+    reached.migrate().await?;
+    Ok(Some(reached))
+}
+
+/// Works until a signal comes, then drains.
+pub(super) async fn work(tasks: Vec<Task>, shutdown: CancellationToken) {
+    let working = tokio::spawn(supervise(tasks, shutdown.clone()));
+    shutdown.cancelled().await;
+    match timeout(DRAIN, working).await {
+        Ok(_) => tracing::info!("drained"),
+        Err(_) => tracing::warn!("not everything ended in time; what is open rolls back"),
+    }
+}

@@ -1,0 +1,125 @@
+//! What stands around every request: its id, its rate, its time, its answer's headers, its line in the log and in the
+//! metrics. Whatever happens inside, the answer is one that can be read.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use tokio::time::timeout;
+
+use super::App;
+use super::caller::Client;
+use crate::http::limits::client_address;
+use crate::http::problem::{Code, Problem, Told};
+use crate::http::server::Peer;
+use crate::keys::random_id;
+use crate::telemetry;
+
+/// What a request is given; a stream has begun by then.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The header that names a request.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// What pages of other origins may reach: everything there is asked with a header that only who was given it can send.
+const OPEN_TO_PAGES: &str = "/api/v1/widgets/";
+/// Headers a page may send.
+const PAGES_SEND: &str = "content-type, x-client-secret, idempotency-key, last-event-id, x-request-id";
+
+/// See the head of this file.
+pub(super) async fn around(State(app): State<App>, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let id = request_id(request.headers());
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let open = request.uri().path().starts_with(OPEN_TO_PAGES);
+    let answer = match method == Method::OPTIONS && open {
+        true => preflight(),
+        false => inside(&app, request, next).await,
+    };
+    let told = answer.extensions().get::<Told>().cloned();
+    let headers = answer.headers().clone();
+    let mut answer = match told {
+        // Written again with the id in it; the headers that an inner layer added stay.
+        Some(told) => {
+            let mut whole = told.with_id(&id);
+            headers.iter().filter(|(name, _)| **name == header::ALLOW).for_each(|(name, value)| {
+                whole.headers_mut().insert(name, value.clone());
+            });
+            whole
+        }
+        None => answer,
+    };
+    dress(answer.headers_mut(), &id, open);
+    let (status, spent) = (answer.status(), begun.elapsed());
+    let name = telemetry::http_method(method.as_str());
+    telemetry::HTTP_REQUESTS_TOTAL.add(&[name, telemetry::http_status(status.as_u16())], 1);
+    telemetry::HTTP_REQUEST_DURATION_SECONDS.observe(&[name], spent);
+    tracing::debug!(
+        request = id,
+        method = name,
+        route = route.as_deref(),
+        status = status.as_u16(),
+        ?spent,
+        "answered"
+    );
+    answer
+}
+
+/// Asks inside, in a task of its own: whoever hangs up, or whatever panics, no transaction is left midway.
+async fn inside(app: &App, mut request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<Peer>().map(|Peer(address)| *address);
+    if let Some(peer) = peer {
+        let client = client_of(app, peer, request.headers());
+        if let Err(pause) = app.0.rates.allow_address(client) {
+            return Problem::new(Code::RateLimited).retry_after(pause).into_response();
+        }
+        request.extensions_mut().insert(Client(client));
+    }
+    let asking = tokio::spawn(async move { next.run(request).await });
+    match timeout(PATIENCE, asking).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_)) => Problem::new(Code::Internal).into_response(),
+        Err(_) => Problem::new(Code::Unavailable).retry_after(Duration::from_secs(1)).into_response(),
+    }
+}
+
+fn client_of(app: &App, peer: SocketAddr, headers: &HeaderMap) -> std::net::IpAddr {
+    let forwarded: Vec<&str> =
+        headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok()).collect();
+    client_address(peer, &forwarded, &app.0.settings.api.trusted_proxies)
+}
+
+/// The client's own name for its request where it is one that a log can hold, else a new one.
+fn request_id(headers: &HeaderMap) -> String {
+    let plain = |id: &&str| {
+        (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    };
+    let given = headers.get(&REQUEST_ID).and_then(|id| id.to_str().ok()).filter(plain);
+    given.map_or_else(|| random_id("req_"), str::to_owned)
+}
+
+fn preflight() -> Response {
+    let mut answer = StatusCode::NO_CONTENT.into_response();
+    let mut set = |name: HeaderName, value: &'static str| {
+        drop(answer.headers_mut().insert(name, HeaderValue::from_static(value)))
+    };
+    set(header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST");
+    set(header::ACCESS_CONTROL_ALLOW_HEADERS, PAGES_SEND);
+    set(header::ACCESS_CONTROL_MAX_AGE, "600");
+    answer
+}
+
+fn dress(headers: &mut HeaderMap, id: &str, open: bool) {
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if open {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        let seen = HeaderValue::from_static("x-request-id, retry-after");
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, seen);
+    }
+}
