@@ -17,7 +17,10 @@ async fn a_session_is_read_as_it_was_given() {
     let opened = rig.office.open(&widget, &asked, None).await.unwrap();
     let view = rig.office.read(&session(&opened.id)).await.unwrap();
     assert_eq!((&view.business, view.widget.as_ref()), (&widget.business_id, Some(&widget.id)));
-    assert_eq!((view.customer_email.as_deref(), view.metadata.clone()), (Some("ann@example.com"), Some(json!({ "order": 7 }))));
+    assert_eq!(
+        (view.customer_email.as_deref(), view.metadata.clone()),
+        (Some("ann@example.com"), Some(json!({ "order": 7 })))
+    );
     assert_eq!((view.missing_amount.as_str(), view.received_amount.as_str()), ("5", "0"));
     assert_eq!((view.confirmations, view.required_confirmations, &view.tx_id), (None, Some(3), &None));
     // Whoever holds the session's secret is not told what the business wrote down for itself.
@@ -47,7 +50,10 @@ async fn many_are_read_at_once_and_unknown_ones_are_left_out() {
 /// The chain's own finality needs no number of blocks; a network that is no longer configured has none to tell.
 #[tokio::test]
 async fn confirmations_are_required_by_number_or_not_at_all() {
-    let rig = Rig::with("[networks.tagged]\nchain_id = 31340\nfinality = \"finalized\"\nrpc.local.url = \"http://127.0.0.1:1\"").await;
+    let rig = Rig::with(
+        "[networks.tagged]\nchain_id = 31340\nfinality = \"finalized\"\nrpc.local.url = \"http://127.0.0.1:1\"",
+    )
+    .await;
     let insert = "INSERT INTO deposit_sessions (id, amount, currency, network, currency_address, deposit_address)
                   SELECT network, 1, 'USD', network, '0x00000000000000000000000000000000000000ee', '0x' || repeat('7', 40)
                     FROM unnest(ARRAY['anvil', 'tagged', 'gone']) network";
