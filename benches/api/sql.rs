@@ -13,11 +13,11 @@ const OPENING: &str = "\
 BEGIN;
 INSERT INTO deposit_sessions (id, amount, requested_amount, currency, network, currency_address, deposit_address, expires_at, business_id, widget_id, opened_by)
 VALUES ('dep_' || replace(gen_random_uuid()::text, '-', ''),
-        deposit_watcher_reserve('polygon', '0x3c499c542cef5e3811e1192ce70d8cc03d5c3359', '0x' || lpad(to_hex(:n), 40, 'f'), 100, 'bump', interval '24 hours'),
-        100, 'USDC', 'polygon', '0x3c499c542cef5e3811e1192ce70d8cc03d5c3359', '0x' || lpad(to_hex(:n), 40, 'f'),
+        deposit_watcher_reserve('polygon', '0x3c499c542cef5e3811e1192ce70d8cc03d5c3359', '0x' || lpad(to_hex(:n::bigint), 40, 'f'), 100, 'bump', interval '24 hours'),
+        100, 'USDC', 'polygon', '0x3c499c542cef5e3811e1192ce70d8cc03d5c3359', '0x' || lpad(to_hex(:n::bigint), 40, 'f'),
         now() + interval '30 minutes', 'shop', 'wid_bench', 'server')
 RETURNING amount, expires_at;
-SELECT business_id FROM deposit_addresses WHERE address = '0x' || lpad(to_hex(:n), 40, 'f');
+SELECT business_id FROM deposit_addresses WHERE address = '0x' || lpad(to_hex(:n::bigint), 40, 'f');
 COMMIT;
 ";
 
@@ -25,7 +25,7 @@ const READING: &str = "\
 \\set n random(1, 1000)
 SELECT s.*, (SELECT n.scanned_number - max(t.block_number) + 1 FROM transfers t, networks n
               WHERE t.session_id = s.id AND t.state <> 'ORPHANED' AND n.slug = s.network GROUP BY n.scanned_number) AS confirmations
-  FROM deposit_sessions s WHERE s.id = ANY (ARRAY[(SELECT id FROM bench_ids WHERE n = :n)]);
+  FROM deposit_sessions s WHERE s.id = ANY (ARRAY[(SELECT id FROM bench_ids WHERE n = :n::bigint)]);
 ";
 
 /// Where PostgreSQL's packages put it, or in the PATH.

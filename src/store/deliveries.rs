@@ -178,20 +178,28 @@ impl Store {
     /// first, and commits that. One of a session is left while an earlier one is untried or on its way.
     pub async fn reserve_deliveries(&self, allowed: &[(String, i64)], lease: f64) -> Result<Vec<Reserved>, Error> {
         let (endpoints, counts): (Vec<String>, Vec<i64>) = allowed.iter().cloned().unzip();
+        let mut unit = self.unit().await?;
+        // In two statements, and the look at the session as a value: PostgreSQL guesses how many rows come out of a limit
+        // that it does not know, and would read the whole table.
+        let free = sqlx::query_scalar!(
+            r#"SELECT d.id AS "id!" FROM unnest($1::text[], $2::bigint[]) AS a (endpoint, most)
+                CROSS JOIN LATERAL (
+                    SELECT d.id FROM webhook_deliveries d
+                     WHERE d.endpoint_id = a.endpoint AND d.state = 'WAITING' AND d.next_attempt_at <= now()
+                       AND (SELECT s.id FROM webhook_deliveries s
+                             WHERE s.endpoint_id = d.endpoint_id AND s.session_id = d.session_id AND s.state = 'WAITING'
+                               AND s.sequence < d.sequence AND (s.attempts = 0 OR s.sending AND s.next_attempt_at > now()) LIMIT 1) IS NULL
+                     ORDER BY d.next_attempt_at, d.sequence LIMIT a.most FOR UPDATE SKIP LOCKED) d"#,
+            &endpoints,
+            &counts,
+        )
+        .fetch_all(unit.connection())
+        .await?;
         let rows = sqlx::query!(
-            r#"WITH free AS (
-                   SELECT d.id FROM unnest($1::text[], $2::bigint[]) AS a (endpoint, most)
-                    CROSS JOIN LATERAL (
-                        SELECT d.id FROM webhook_deliveries d
-                         WHERE d.endpoint_id = a.endpoint AND d.state = 'WAITING' AND d.next_attempt_at <= now()
-                           AND NOT EXISTS (SELECT FROM webhook_deliveries s
-                                WHERE s.endpoint_id = d.endpoint_id AND s.session_id = d.session_id AND s.state = 'WAITING'
-                                  AND s.sequence < d.sequence AND (s.attempts = 0 OR s.sending AND s.next_attempt_at > now()))
-                         ORDER BY d.next_attempt_at, d.sequence LIMIT a.most FOR UPDATE SKIP LOCKED) d
-               ), ours AS (
+            r#"WITH ours AS (
                    UPDATE webhook_deliveries d
-                      SET attempts = d.attempts + 1, sending = true, next_attempt_at = clock_timestamp() + make_interval(secs => $3)
-                     FROM free WHERE d.id = free.id
+                      SET attempts = d.attempts + 1, sending = true, next_attempt_at = clock_timestamp() + make_interval(secs => $2)
+                    WHERE d.id = ANY ($1)
                    RETURNING d.id, d.endpoint_id, d.event_id, d.attempts, d.next_attempt_at
                )
                SELECT o.id, o.endpoint_id, w.url, o.attempts, o.next_attempt_at AS lease, w.failing_since IS NOT NULL AS "failing!",
@@ -200,12 +208,12 @@ impl Store {
                       (e.data ->> 'final')::boolean AS closed, (e.data - 'widgetId' - 'livemode' - 'final')::text AS "data!"
                  FROM ours o JOIN webhook_endpoints w ON w.id = o.endpoint_id JOIN events e ON e.id = o.event_id
                 ORDER BY e.sequence"#,
-            &endpoints,
-            &counts,
+            &free,
             lease,
         )
-        .fetch_all(&self.pool)
+        .fetch_all(unit.connection())
         .await?;
+        unit.commit_unfenced().await?;
         let reserved = rows.into_iter().map(|row| Reserved {
             id: row.id,
             endpoint: row.endpoint_id,

@@ -108,8 +108,8 @@ impl Store {
         }
     }
 
-    /// Whether another business has the address, or is about to. Asks as if to take it, in a transaction that holds nothing
-    /// else: so it waits for whoever uses it first right now, and nobody waits for it in turn.
+    /// Whether another business has the address, or is about to, perhaps by an outside program. Asks as if to take it, in a
+    /// transaction that holds nothing else: so it waits for whoever uses it right now, and nobody waits for it in turn.
     async fn is_anothers(&self, new: &NewSession) -> Result<bool, Error> {
         let new = new.clone();
         to_the_end(&self.pool, async move |mut transaction: Transaction<'static, Postgres>| {
@@ -196,12 +196,15 @@ async fn open(
     {
         return Ok(known);
     }
-    // Asked before, so that a clash with another's amount does not tell of it; and after the insert, when whoever used
-    // the address first at the same moment has committed.
+    // Asked first: whether an amount is free at another's address is told to nobody.
+    if owner(connection, new).await?.is_none() {
+        wait_for_first_use(connection, new).await?;
+    }
     if anothers(connection, new).await? {
         return Ok(OpenOutcome::AnothersAddress);
     }
     let (amount, expires_at) = insert(connection, new, reservation).await?;
+    // And asked after the insert: an outside program that used the address first at the same moment has committed by now.
     if anothers(connection, new).await? {
         return Ok(OpenOutcome::AnothersAddress);
     }
@@ -243,19 +246,32 @@ async fn insert(
     Ok((row.amount, row.expires_at))
 }
 
-/// Whether another business used its address first.
-async fn anothers(connection: &mut PgConnection, new: &NewSession) -> Result<bool, Error> {
-    let owner = sqlx::query_scalar!(
-        "SELECT business_id FROM deposit_addresses WHERE address = $1",
-        codec::address_text(new.to)
-    )
-    .fetch_optional(connection)
-    .await?;
-    Ok(owner.is_some_and(|owner| owner != business(new)))
-}
-
 fn business(new: &NewSession) -> &str {
     new.business.as_ref().map_or("default", |id| &id.0)
+}
+
+/// Whether the address is another business's.
+async fn anothers(connection: &mut PgConnection, new: &NewSession) -> Result<bool, Error> {
+    Ok(owner(connection, new).await?.is_some_and(|owner| owner != business(new)))
+}
+
+/// Whose the address is, if anybody's.
+async fn owner(connection: &mut PgConnection, new: &NewSession) -> Result<Option<String>, Error> {
+    let address = codec::address_text(new.to);
+    let owner = sqlx::query_scalar!("SELECT business_id FROM deposit_addresses WHERE address = $1", address);
+    Ok(owner.fetch_optional(connection).await?)
+}
+
+/// Whoever opens the first session at an address is alone with it until it is known whose it is. A lock of its own: rows
+/// would be locked in another order than outside programs do.
+async fn wait_for_first_use(connection: &mut PgConnection, new: &NewSession) -> Result<(), Error> {
+    sqlx::query!(
+        r#"SELECT pg_advisory_xact_lock(hashtextextended($1::text, 4)) IS NULL AS "locked""#,
+        codec::address_text(new.to),
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(())
 }
 
 /// What is known of a key already; nothing for a new one, which is ours until the transaction ends.

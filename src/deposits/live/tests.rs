@@ -242,6 +242,8 @@ fn view(closed: bool, confirmations: u64) -> View {
         business: crate::domain::BusinessId(text()),
         widget: None,
         closed,
+        customer_email: None,
+        metadata: None,
         id: text(),
         payment_status: text(),
         amount: text(),
