@@ -1,6 +1,6 @@
 //! Callers that go away midway: what they asked for is done or not begun, and nothing stays behind.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deposit_watcher::deposits::Refusal;
 
@@ -72,7 +72,9 @@ async fn a_lock_of_others_is_waited_for_a_while_only() {
     let mut blocker = rig.pool.begin().await.unwrap();
     sqlx::query("LOCK TABLE deposit_addresses IN ACCESS EXCLUSIVE MODE").execute(&mut *blocker).await.unwrap();
     let asked = key("default", "k", "x", 1);
+    let begun = Instant::now();
     let refused = rig.office.open(&widget, &but(|o| o.amount = "7".into()), Some(&asked)).await;
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
     assert!(matches!(refused, Err(Refusal::Store(deposit_watcher::store::Error::Unavailable(_)))), "{refused:?}");
     blocker.rollback().await.unwrap();
     rig.office.open(&widget, &but(|o| o.amount = "7".into()), Some(&asked)).await.unwrap();
