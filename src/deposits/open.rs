@@ -144,6 +144,8 @@ fn refused(error: Error) -> Refusal {
             let why = "is configured, but no watcher has followed it yet; try again when one has started";
             Refusal::Faults(vec![Fault::new("currencyAddress", why)])
         }
-        _ => Refusal::Store(error),
+        Error::Unavailable(_) | Error::LeaseLost | Error::Refused { .. } | Error::Unreadable(_) | Error::Schema(_) => {
+            Refusal::Store(error)
+        }
     }
 }

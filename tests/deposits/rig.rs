@@ -157,10 +157,7 @@ pub(crate) fn key(business: &str, credential: &str, key: &str, request: u8) -> R
 }
 
 pub(crate) fn metadata(value: Value) -> Option<serde_json::Map<String, Value>> {
-    match value {
-        Value::Object(map) => Some(map),
-        other => panic!("{other} is no object"),
-    }
+    Some(value.as_object().unwrap().clone())
 }
 
 pub(crate) fn texts(list: &[&str]) -> Vec<String> {
@@ -177,8 +174,6 @@ pub(crate) fn widget_id(id: &str) -> WidgetId {
 
 /// The faults of a refusal.
 pub(crate) fn faults(refusal: Refusal) -> Vec<Fault> {
-    match refusal {
-        Refusal::Faults(faults) => faults,
-        other => panic!("{other:?}"),
-    }
+    let Refusal::Faults(faults) = refusal else { panic!("{refusal:?}") };
+    faults
 }

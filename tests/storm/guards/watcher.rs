@@ -14,7 +14,7 @@ async fn what_happened_is_never_deleted_or_rewritten() {
             ("ledger_append_only", "UPDATE ledger SET booked_at = now() - interval '1 day'"),
             ("ledger_append_only", "TRUNCATE ledger"),
             ("events_append_only", "DELETE FROM events"),
-            ("events_append_only", "TRUNCATE events"),
+            ("events_append_only", "TRUNCATE events CASCADE"),
             ("events_append_only", "UPDATE events SET data = '{}'"),
             ("events_append_only", "UPDATE events SET type = 'deposit.confirmed'"),
             ("deposit_sessions_guard", "DELETE FROM deposit_sessions"),
