@@ -143,9 +143,9 @@ impl Role {
         }
     }
 
-    /// Its id.
-    pub(super) fn id(self) -> SessionId {
-        SessionId(format!("dep_demo_{}", self.part().name))
+    /// Its id, where it is opened as any program opens one that shares the database.
+    pub(super) fn plain_id(self) -> Option<SessionId> {
+        (self == Role::Never).then(|| SessionId(format!("dep_demo_{}", self.part().name)))
     }
 
     /// Where its money is to arrive: nobody holds its key.

@@ -2,7 +2,8 @@
 //! demo itself: [`run`] plays a story on that ground, with the real binary as the watcher, and judges how it ends.
 //!
 //! ```text
-//! show ── stage    what runs: PostgreSQL, anvil, the watcher
+//! show ── stage    what runs: PostgreSQL, anvil, the watcher with its API
+//!    │  ├─ shop     who opens sessions over HTTP ── receiver   and hears of them by webhooks
 //!    │  ├─ script   what happens ── cast   to which sessions, and how they must end
 //!    │  └─ scene    how things stand
 //!    └──── screen   what is seen of it
@@ -29,9 +30,11 @@ pub mod evm;
 pub mod guard;
 pub mod postgres;
 pub mod proxy;
+mod receiver;
 mod scene;
 mod screen;
 mod script;
+mod shop;
 mod show;
 mod stage;
 pub mod tokens;

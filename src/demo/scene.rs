@@ -29,6 +29,8 @@ pub(super) struct Scene {
 pub(super) struct Row {
     /// Which one.
     pub(super) role: Role,
+    /// Its id.
+    pub(super) id: String,
     /// As committed.
     pub(super) status: String,
     /// Whole tokens.
@@ -56,7 +58,11 @@ impl Scene {
         let statuses = stage.store.network_statuses().await?;
         let status = statuses.into_iter().find(|status| status.network == network);
         let head = stage.evm.head().await?.block.number.0;
-        let line = |role: Role| sessions.iter().find(|line| line.id == role.id().0).map(|line| (role, line));
+        // No two roles ask the same amount at the same address.
+        let own = |role: Role, line: &SessionLine| {
+            line.amount == role.part().amount && line.deposit_address.eq_ignore_ascii_case(&role.address().to_string())
+        };
+        let line = |role: Role| sessions.iter().find(|line| own(role, line)).map(|line| (role, line));
         let rows = Role::ALL.into_iter().filter_map(line);
         let rows = rows.map(|(role, line)| row(role, line, &transfers, status.as_ref())).collect();
         let (scanned, confirmed) = status.as_ref().map_or((None, None), |s| (s.scanned, s.confirmed));
@@ -122,6 +128,7 @@ fn row(role: Role, line: &SessionLine, transfers: &[TransferLine], status: Optio
     let depth = |block: i64| scanned.and_then(|scanned| scanned.checked_sub(block)?.checked_add(1));
     Row {
         role,
+        id: line.id.clone(),
         status: line.status.clone(),
         received: line.received.clone(),
         closed: line.closed_at.is_some(),

@@ -55,20 +55,27 @@ impl<'a> Director<'a> {
     }
 
     async fn open(&mut self) -> anyhow::Result<()> {
-        self.tell(format!("{} sessions are opened, by six columns each", Role::ALL.len()));
+        self.tell(format!("{} sessions are opened: one by six columns of SQL, the others over HTTP", Role::ALL.len()));
         for role in Role::ALL {
             let Part { amount, coin, life, .. } = role.part();
-            let (amount, currency) = (amount.to_owned(), coin.symbol().to_owned());
-            let (network, token) = (self.stage.slug.clone(), self.stage.token(coin)?);
-            let new = PlainSession { id: role.id(), amount, currency, network, token, to: role.address() };
-            self.stage.store.open_plainly(&new).await?;
+            let token = self.stage.token(coin)?;
+            let id = match role.plain_id() {
+                None => self.stage.shop.open(role, token).await?,
+                Some(id) => {
+                    let (amount, currency) = (amount.to_owned(), coin.symbol().to_owned());
+                    let (network, to) = (self.stage.slug.clone(), role.address());
+                    let new = PlainSession { id: id.clone(), amount, currency, network, token, to };
+                    self.stage.store.open_plainly(&new).await?;
+                    id
+                }
+            };
             if let Some(life) = life {
-                self.stage.store.set_life(&new.id, life).await?;
+                self.stage.store.set_life(&id, life).await?;
             }
         }
         self.until(|scene| Role::ALL.into_iter().all(|role| scene.is(role, Created))).await?;
         self.blocks(1).await?;
-        self.stage.store.cancel_session(&Role::Cancelled.id()).await?;
+        self.stage.shop.cancel(Role::Cancelled).await?;
         self.tell("one is cancelled by its opener".to_owned());
         self.until(|scene| scene.is(Role::Cancelled, Expired)).await
     }

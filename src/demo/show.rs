@@ -14,6 +14,7 @@ use super::cast::{Coin, Role};
 use super::scene::Scene;
 use super::screen::Screen;
 use super::script::Director;
+use super::shop::BUSINESS;
 use super::stage::Stage;
 use super::{Call, Tools};
 use crate::domain::{Address, Units};
@@ -27,6 +28,8 @@ const WATCHED_BEAT: Duration = Duration::from_millis(650);
 const BEAT: Duration = Duration::from_millis(250);
 /// Where a session of the reader's own is to be paid.
 const YOURS: Address = Address::repeat_byte(0x77);
+/// How long webhooks may take after the story's end.
+const HEARD_WITHIN: Duration = Duration::from_secs(20);
 /// Findings shown at most.
 const FINDINGS: i64 = 20;
 
@@ -54,7 +57,7 @@ pub async fn run(options: Options) -> anyhow::Result<bool> {
         }
     };
     if options.keep {
-        invite(&stage, &mut screen)?;
+        invite(&stage, &Scene::look(&stage).await?, &mut screen)?;
         tokio::select! {
             gone = go_on(&stage) => gone?,
             () = stops.next() => {}
@@ -71,7 +74,8 @@ async fn play(tools: &Tools, screen: &mut Screen) -> anyhow::Result<(Stage, bool
     let begun = Instant::now();
     screen.say("starting PostgreSQL, anvil and `deposit-watcher run` ...")?;
     let stage = Stage::build(tools).await?;
-    screen.say(&format!("metrics   {}\ndatabase  psql {}\n", stage.metrics_url(), stage.database_url()))?;
+    let (metrics, api, database) = (stage.metrics_url(), stage.shop.description_url(), stage.database_url());
+    screen.say(&format!("metrics   {metrics}\nAPI       {api}\ndatabase  psql {database}\n"))?;
     let in_time = told(&stage, screen).await?;
     let right = judged(&stage, screen, in_time).await?;
     let verdict = if right { "every session ended as it must" } else { "NOT everything ended as it must" };
@@ -118,11 +122,12 @@ async fn judged(stage: &Stage, screen: &mut Screen, in_time: bool) -> anyhow::Re
     let scene = Scene::look(stage).await?;
     screen.show(&scene)?;
     screen.judge(&scene)?;
+    let told = hear_all(stage, screen).await?;
     let findings = stage.store.books(FINDINGS).await?;
     let events = stage.store.event_counts().await?;
     let events: Vec<String> =
         events.iter().map(|(kind, count)| format!("{count} {}", kind.trim_start_matches("deposit."))).collect();
-    screen.say(&format!("\nevents    {}", events.join(", ")))?;
+    screen.say(&format!("events    {}", events.join(", ")))?;
     screen.say(&format!("books     {}", if findings.is_empty() { "right: no finding" } else { "WRONG:" }))?;
     for finding in &findings {
         screen.say(&format!("          {}: {}: {}", finding.rule, finding.subject, finding.detail))?;
@@ -130,11 +135,31 @@ async fn judged(stage: &Stage, screen: &mut Screen, in_time: bool) -> anyhow::Re
     if !in_time {
         screen.say(&format!("the story did not end within {} s", PATIENCE.as_secs()))?;
     }
-    Ok(in_time && scene.ended() && findings.is_empty())
+    Ok(in_time && scene.ended() && told && findings.is_empty())
+}
+
+/// Waits until the shop has heard of every event; true when it heard of each once, believed all, and missed none.
+async fn hear_all(stage: &Stage, screen: &mut Screen) -> anyhow::Result<bool> {
+    let written = usize::try_from(stage.store.event_count(BUSINESS).await?)?;
+    let begun = Instant::now();
+    while stage.shop.heard().events() < written && begun.elapsed() < HEARD_WITHIN {
+        sleep(LOOK_EVERY).await;
+    }
+    let heard = stage.shop.heard();
+    let right = heard.events() == written && heard.gapless() && heard.again == 0 && heard.refused.is_empty();
+    let types: Vec<String> = heard.types.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    let (events, mark) =
+        (heard.events(), if right { "numbered without a gap, each once" } else { "NOT as it must be" });
+    screen.say(&format!("\nwebhooks  {events} of {written} heard, signatures right, {mark}: {}", types.join(", ")))?;
+    for why in &heard.refused {
+        screen.say(&format!("          refused: {why}"))?;
+    }
+    Ok(right)
 }
 
 /// What can be looked at while it is left running.
-fn invite(stage: &Stage, screen: &mut Screen) -> anyhow::Result<()> {
+fn invite(stage: &Stage, scene: &Scene, screen: &mut Screen) -> anyhow::Result<()> {
+    let reverted = scene.row(Role::Reverted).map(|row| row.id.clone()).unwrap_or_default();
     let me = std::env::args_os().next().map_or_else(|| PathBuf::from("deposit-watcher"), PathBuf::from);
     // It would go before the file, and is somebody else's.
     let elsewhere = std::env::var_os("DATABASE_URL").map_or("", |_| "env -u DATABASE_URL ");
@@ -142,7 +167,9 @@ fn invite(stage: &Stage, screen: &mut Screen) -> anyhow::Result<()> {
     let lines = [
         "\nleft running until Ctrl-C, with a block every second; try".to_owned(),
         format!("  {me} status --config {config}"),
-        format!("  {me} sessions show {} --config {config}", Role::Reverted.id()),
+        format!("  {me} sessions show {reverted} --config {config}"),
+        format!("  {me} webhooks deliveries --config {config}"),
+        format!("  {}", stage.shop.curl(Role::Reverted)?),
         format!("  psql {}", stage.database_url()),
         format!("  curl {}", stage.metrics_url()),
         format!("  tail -f {}", stage.log().display()),

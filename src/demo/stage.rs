@@ -16,6 +16,7 @@ use tokio::time::sleep;
 
 use super::cast::Coin;
 use super::guard::{Guard, READY_WITHIN};
+use super::shop::Shop;
 use super::{Anvil, Call, Evm, Postgres, Tools};
 use crate::domain::{Address, ChainId, Secret, Slug, Units};
 use crate::settings::Database;
@@ -30,11 +31,14 @@ const PAYERS: &str = "24";
 const MINTED: u64 = 1_000_000_000;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 const BINARY: &str = "deposit-watcher";
+const CONFIG: &str = "networks.toml";
 
 /// Everything that runs. What is declared first ends first.
 #[derive(Debug)]
 pub(super) struct Stage {
     watcher: Guard,
+    /// Who opens sessions and hears of them.
+    pub(super) shop: Shop,
     /// A client of the chain.
     pub(super) evm: Evm,
     /// The watcher's database.
@@ -62,9 +66,22 @@ impl Stage {
         let store = database(&postgres, &database_url, &slug).await?;
         let (admin_port, http_port) = (free_port()?, free_port()?);
         let config = config(&database_url, admin_port, http_port, &anvil, &tokens);
-        let watcher = spawn_blocking(move || start(&config)).await??;
-        let stage =
-            Stage { watcher, evm, store, tokens, payers, slug, admin_port, database_url, anvil, _postgres: postgres };
+        let guard = spawn_blocking(move || prepare(&config)).await??;
+        let shop = Shop::found(&store, &guard.folder().join(CONFIG), http_port).await?;
+        let watcher = spawn_blocking(move || start(guard)).await??;
+        let stage = Stage {
+            watcher,
+            shop,
+            evm,
+            store,
+            tokens,
+            payers,
+            slug,
+            admin_port,
+            database_url,
+            anvil,
+            _postgres: postgres,
+        };
         stage.ready().await?;
         Ok(stage)
     }
@@ -77,7 +94,7 @@ impl Stage {
 
     /// The configuration that the watcher runs with.
     pub(super) fn config(&self) -> PathBuf {
-        self.watcher.folder().join("networks.toml")
+        self.watcher.folder().join(CONFIG)
     }
 
     /// Where the watcher writes its log.
@@ -177,6 +194,11 @@ fn connect(url: &str) -> anyhow::Result<Store> {
     })?)
 }
 
+/// 32 random bytes in hexadecimal digits.
+fn random_key() -> String {
+    rand::random::<[u8; 32]>().map(|byte| format!("{byte:02x}")).concat()
+}
+
 fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
@@ -187,6 +209,7 @@ fn config(database: &str, admin: u16, http: u16, anvil: &Anvil, tokens: &[(Coin,
         database = database,
         admin = admin,
         http = http,
+        sealing_key = random_key(),
         network = NETWORK,
         chain = Anvil::CHAIN_ID,
         confirmations = CONFIRMATIONS,
@@ -201,13 +224,18 @@ fn config(database: &str, admin: u16, http: u16, anvil: &Anvil, tokens: &[(Coin,
     text
 }
 
-/// This very program, as `run` would be started by anyone.
-fn start(config: &str) -> anyhow::Result<Guard> {
-    let mut guard = Guard::new(&std::env::temp_dir(), None, "TERM")?;
+/// A folder with the configuration and this very program.
+fn prepare(config: &str) -> anyhow::Result<Guard> {
+    let guard = Guard::new(&std::env::temp_dir(), None, "TERM")?;
     let program = std::env::current_exe().context("cannot tell which program this is")?;
     symlink(program, guard.folder().join(BINARY))?;
-    write(&guard.folder().join("networks.toml"), config)?;
-    guard.start(&["./deposit-watcher", "run", "--config", "networks.toml"])?;
+    write(&guard.folder().join(CONFIG), config)?;
+    Ok(guard)
+}
+
+/// `run`, as anyone would start it.
+fn start(mut guard: Guard) -> anyhow::Result<Guard> {
+    guard.start(&["./deposit-watcher", "run", "--config", CONFIG])?;
     Ok(guard)
 }
 

@@ -18,6 +18,9 @@ pub struct View {
     /// Whose it is.
     #[serde(skip)]
     pub business: BusinessId,
+    /// That business is disabled: nothing of it is shown to anybody.
+    #[serde(skip)]
+    pub shut: bool,
     /// By which widget it was opened.
     #[serde(skip)]
     pub widget: Option<WidgetId>,
@@ -182,6 +185,7 @@ fn view(settings: &Settings, session: ViewedSession) -> View {
     let checksum = |text: String| parse_address(&text).map_or(text, |address| address.to_checksum(None));
     View {
         business: session.business,
+        shut: session.shut,
         widget: session.widget,
         closed: session.closed,
         customer_email: session.email,

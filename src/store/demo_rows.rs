@@ -64,6 +64,14 @@ impl Store {
         Ok(())
     }
 
+    /// How many events of this business were written.
+    pub async fn event_count(&self, business: &str) -> Result<u64, Error> {
+        let row = sqlx::query!(r#"SELECT count(*) AS "count!" FROM events WHERE business_id = $1"#, business)
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(codec::count(row.count))
+    }
+
     /// How many events of each type were written.
     pub async fn event_counts(&self) -> Result<Vec<(String, u64)>, Error> {
         let rows = sqlx::query!(

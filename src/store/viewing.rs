@@ -12,6 +12,8 @@ pub struct ViewedSession {
     pub id: SessionId,
     /// Whose it is.
     pub business: BusinessId,
+    /// That business is disabled.
+    pub shut: bool,
     /// By which widget it was opened.
     pub widget: Option<WidgetId>,
     /// `deposit_sessions.payment_status`
@@ -75,7 +77,9 @@ impl Store {
         let ids: Vec<String> = ids.iter().map(|id| codec::name(&id.0).to_owned()).collect();
         let rows = sqlx::query_as!(
             Row,
-            r#"SELECT s.id, coalesce(s.business_id, 'default') AS "business!", s.widget_id, s.payment_status,
+            r#"SELECT s.id, coalesce(s.business_id, 'default') AS "business!",
+                      EXISTS (SELECT FROM businesses b WHERE b.id = coalesce(s.business_id, 'default') AND b.disabled_at IS NOT NULL) AS "shut!",
+                      s.widget_id, s.payment_status,
                       trim_scale(s.amount)::text AS "amount!", trim_scale(coalesce(s.requested_amount, s.amount))::text AS "requested!",
                       trim_scale(s.received_amount)::text AS "received!", trim_scale(s.confirmed_amount)::text AS "confirmed!",
                       trim_scale(CASE WHEN s.payment_status IN ('CONFIRMED', 'OVERPAID') THEN 0
@@ -124,6 +128,7 @@ impl Store {
 struct Row {
     id: String,
     business: String,
+    shut: bool,
     widget_id: Option<String>,
     payment_status: String,
     amount: String,
@@ -153,6 +158,7 @@ impl From<Row> for ViewedSession {
         ViewedSession {
             id: SessionId(row.id),
             business: BusinessId(row.business),
+            shut: row.shut,
             widget: row.widget_id.map(WidgetId),
             status: row.payment_status,
             amount: row.amount,

@@ -6,17 +6,29 @@ use sqlx::{Connection, Executor, PgConnection};
 
 use super::program::{MIGRATIONS, Program};
 use super::support::{self, Database};
+use super::watching::KEY;
 
 #[test]
 fn a_database_that_is_away_is_75_after_a_bounded_wait_and_tells_no_secret() {
     let program = Program::at("postgres://canary:hunter2@127.0.0.1:1/shop");
-    for command in [&["status"][..], &["watch"], &["run"], &["migrate"], &["sessions", "list"]] {
+    for command in [&["status"][..], &["watch"], &["run"], &["api"], &["migrate"], &["sessions", "list"]] {
         let started = Instant::now();
-        let ended = program.run(&[command, &["--set", "database.connect_timeout=300ms"]].concat());
+        let ended = program.run(&[command, &["--set", "database.connect_timeout=300ms", "--set", KEY]].concat());
         assert!(ended.reason(75).starts_with("database 127.0.0.1:1/shop cannot be used after 300ms"), "{ended:?}");
         assert!(started.elapsed() < Duration::from_secs(5), "{command:?} took {:?}", started.elapsed());
         for secret in ["canary", "hunter2"] {
             assert!(!ended.stderr.contains(secret) && !ended.stdout.contains(secret), "{ended:?}");
+        }
+    }
+}
+
+#[test]
+fn who_serves_the_api_needs_a_sealing_key_and_hears_how_to_make_one() {
+    let program = Program::at("postgres://127.0.0.1:1/shop");
+    for command in ["api", "run"] {
+        let reason = program.run(&[command]).reason(78);
+        for part in ["api.sealing_key", "`openssl rand -hex 32`", "DEPOSIT_WATCHER__API__SEALING_KEY"] {
+            assert!(reason.contains(part), "{command}: {reason}");
         }
     }
 }
@@ -26,7 +38,7 @@ async fn the_schema_is_demanded_and_made() {
     let mut admin = PgConnection::connect(&support::postgres().url("postgres")).await.unwrap();
     admin.execute("CREATE DATABASE dw_test_cli_empty").await.unwrap();
     let program = Program::at(&support::postgres().url("dw_test_cli_empty"));
-    for command in [&["status"][..], &["watch"], &["sessions", "list"]] {
+    for command in [&["status"][..], &["watch"], &["api", "--set", KEY], &["sessions", "list"]] {
         assert!(program.run(command).reason(75).contains("run `deposit-watcher migrate`"), "{command:?}");
     }
     let behind = program.run(&["migrate", "--status"]);

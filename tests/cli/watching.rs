@@ -60,6 +60,9 @@ impl Drop for Watcher {
     }
 }
 
+/// `run` and `api` need one.
+pub(super) const KEY: &str = "api.sealing_key=0707070707070707070707070707070707070707070707070707070707070707";
+
 pub(super) fn ask(at: &str, path: &str) -> String {
     let mut stream = TcpStream::connect(at).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
@@ -72,7 +75,7 @@ pub(super) fn ask(at: &str, path: &str) -> String {
 async fn a_watcher_without_a_chain_starts_says_so_and_ends_when_told() {
     let database = Database::create(&MIGRATIONS).await;
     let program = Program::at(&database.url());
-    let mut watcher = Watcher::start(&program, &["run"]);
+    let mut watcher = Watcher::start(&program, &["run", "--set", "http.listen=127.0.0.1:0", "--set", KEY]);
     let admin = watcher.admin();
     let trouble = watcher.until("a step could not do its work");
     assert!(trouble["reason"].as_str().unwrap().starts_with("no endpoint is usable: local is down"), "{trouble}");

@@ -68,8 +68,9 @@ fn untold(described: &serde_json::Value, page: &str) -> Vec<String> {
     let codes = described["components"]["schemas"]["Code"]["enum"].as_array().unwrap();
     let codes = codes.iter().map(|code| format!("`{}`", code.as_str().unwrap()));
     // Routes that differ in their last word share a row of the page.
-    let told =
-        |word: &String| page.contains(word) || page.contains(word.rsplit_once('/').map_or(word, |(_, last)| last));
+    let told = |word: &String| {
+        page.contains(word) || page.contains(word.rsplit_once('/').map_or(word.as_str(), |(_, last)| last))
+    };
     let whole = |path: &String| told(path) && path.rsplit_once('/').is_none_or(|(above, _)| page.contains(above));
     paths.filter(|path| !whole(path)).chain(codes.filter(|code| !page.contains(code))).collect()
 }

@@ -240,6 +240,7 @@ fn view(closed: bool, confirmations: u64) -> View {
     let text = || "x".to_owned();
     View {
         business: crate::domain::BusinessId(text()),
+        shut: false,
         widget: None,
         closed,
         customer_email: None,

@@ -136,7 +136,13 @@ impl App {
             (None, _) => return Err(self.refuse(asked)),
         };
         let widget = self.0.office.widget(id).await?;
-        if caller.may_touch(&widget.business_id) { Ok((caller, widget)) } else { Err(Problem::new(Code::NotFound)) }
+        // A token of a closed business is bad already. A widget without end date has a business that is open.
+        let shut = widget.disabled_at.is_some() && self.is_shut(&widget.business_id).await?;
+        match caller.may_touch(&widget.business_id) {
+            _ if shut && matches!(caller, Caller::Holder) => Err(self.refuse(asked)),
+            true => Ok((caller, widget)),
+            false => Err(Problem::new(Code::NotFound)),
+        }
     }
 
     /// A session, by its business's token or by its own secret.
@@ -151,7 +157,15 @@ impl App {
             (None, _) => return Err(self.refuse(asked)),
         };
         let session = self.0.office.read(id).await?;
-        if caller.may_touch(&session.business) { Ok(session) } else { Err(Problem::new(Code::NotFound)) }
+        match caller.may_touch(&session.business) {
+            _ if session.shut && matches!(caller, Caller::Holder) => Err(self.refuse(asked)),
+            true => Ok(session),
+            false => Err(Problem::new(Code::NotFound)),
+        }
+    }
+
+    async fn is_shut(&self, business: &BusinessId) -> Result<bool, Problem> {
+        Ok(self.0.office.business(business).await?.disabled_at.is_some())
     }
 
     /// The bearer of a token that is good; nobody where there is none. A bad one is bad whatever else is offered.

@@ -89,16 +89,45 @@ pub(super) async fn stream(
     query.end()?;
     let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let watch = app.0.live.watch(&id, seen).map_err(crowded)?;
-    let events = stream::unfold((watch, Viewer::enter()), next);
+    let events = stream::unfold(Watching { watch, told: Told::Nothing, _viewer: Viewer::enter() }, next);
     let mut answer = Sse::new(events).keep_alive(KeepAlive::new().interval(ALIVE_EVERY)).into_response();
     // Proxies that gather answers would keep a customer waiting.
     answer.headers_mut().insert("x-accel-buffering", axum::http::HeaderValue::from_static("no"));
     Ok(answer)
 }
 
-async fn next((mut watch, viewer): (Watch, Viewer)) -> Option<(Result<Event, Infallible>, (Watch, Viewer))> {
-    let update = watch.next().await?;
-    Some((Ok(Event::default().id(update.id.clone()).data(&update.json)), (watch, viewer)))
+/// One stream.
+struct Watching {
+    watch: Watch,
+    told: Told,
+    _viewer: Viewer,
+}
+
+/// What a stream said last.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// Nothing, or a state after which others come.
+    Nothing,
+    /// The state that is the last.
+    Last,
+    /// That the house closes.
+    Goodbye,
+}
+
+async fn next(mut watching: Watching) -> Option<(Result<Event, Infallible>, Watching)> {
+    let event = match (watching.watch.next().await, watching.told) {
+        (Some(update), _) => {
+            watching.told = if update.last { Told::Last } else { Told::Nothing };
+            Event::default().id(update.id.clone()).data(&update.json)
+        }
+        // Ended before its session did: whoever still watches comes back, perhaps to another process.
+        (None, Told::Nothing) => {
+            watching.told = Told::Goodbye;
+            Event::default().comment("closing")
+        }
+        (None, Told::Last | Told::Goodbye) => return None,
+    };
+    Some((Ok(event), watching))
 }
 
 fn crowded(error: TooManyViewers) -> Problem {
@@ -110,7 +139,7 @@ impl App {
     async fn by_ticket(&self, asked: &Asked, id: &SessionId, ticket: &str) -> Result<(), Problem> {
         self.not_failing(asked)?;
         match self.0.office.redeem_ticket(ticket).await? {
-            Some(session) if session == *id => Ok(()),
+            Some(session) if session == *id && !self.0.office.read(id).await?.shut => Ok(()),
             Some(_) | None => {
                 self.failed(asked);
                 Err(Problem::new(Code::Unauthorized))

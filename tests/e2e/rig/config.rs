@@ -87,8 +87,12 @@ impl Section {
     }
 }
 
-/// A whole file. The admin listener takes a free port and says in the log which.
+/// A whole file. Both listeners take a free port and say in the log which.
 pub(super) fn text(database: &str, sections: &[Section]) -> String {
     let networks: String = sections.iter().map(Section::text).collect();
-    format!("[database]\nurl = \"{database}\"\n[admin]\nlisten = \"127.0.0.1:0\"\n{networks}")
+    let key = "5e".repeat(32);
+    format!(
+        "[database]\nurl = \"{database}\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[http]\nlisten = \"127.0.0.1:0\"\n\
+         [api]\nsealing_key = \"{key}\"\n[webhooks]\nallow_http = true\nallowed_networks = [\"127.0.0.0/8\"]\n{networks}"
+    )
 }

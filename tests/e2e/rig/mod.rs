@@ -7,6 +7,7 @@ mod chain;
 mod config;
 mod http;
 mod process;
+mod shop;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -21,6 +22,7 @@ pub(crate) use chain::{Chain, units};
 pub(crate) use config::{Section, Token};
 pub(crate) use http::{Metrics, get};
 pub(crate) use process::{Output, Process};
+pub(crate) use shop::Shop;
 
 use crate::support::Database;
 

@@ -126,6 +126,15 @@ impl Process {
         .await
     }
 
+    /// Where its API is, as it said itself.
+    pub(crate) async fn api(&self) -> SocketAddr {
+        until("the process serves the API", async || {
+            let line = self.log().into_iter().find(|line| line["message"] == "serving the API")?;
+            line["api"].as_str()?.strip_prefix("http://")?.parse().ok()
+        })
+        .await
+    }
+
     /// `/metrics`
     pub(crate) async fn metrics(&self) -> Metrics {
         let (status, body) = get(self.admin().await, "/metrics").await.expect("/metrics answers");
