@@ -62,6 +62,15 @@ impl Office {
         }
     }
 
+    /// Opens a session for the operator: by no widget's rules, but its amount and address are held to the same ones.
+    pub async fn open_plain(&self, new: &NewSession) -> Result<(), Refusal> {
+        match self.store.open_session(new, reservation(&self.settings.sessions), None, |_, _| Value::Null).await {
+            Ok(OpenOutcome::Opened(..)) => Ok(()),
+            Ok(known) => told(known).map(drop),
+            Err(error) => Err(refused(error)),
+        }
+    }
+
     /// What came of an earlier request with this key.
     async fn answered(&self, key: Option<&RequestKey>) -> Result<Option<Result<Opened, Refusal>>, Refusal> {
         let Some(key) = key else { return Ok(None) };
@@ -123,7 +132,7 @@ fn opened(new: &NewSession, examined: &Examined<'_>) -> Opened {
 }
 
 /// How amounts are kept apart.
-pub fn reservation(sessions: &Sessions) -> Reservation {
+fn reservation(sessions: &Sessions) -> Reservation {
     let clash = match sessions.amount_clash {
         AmountClash::Bump => "bump",
         AmountClash::Tag => "tag",

@@ -126,8 +126,10 @@ async fn answer(mut stream: TcpStream, inside: Arc<Mutex<Inside>>) {
         head.lines().find_map(line).unwrap_or_default()
     };
     let headers = ["webhook-id", "webhook-timestamp", "webhook-signature"];
-    let headers: reqwest::header::HeaderMap =
-        headers.iter().map(|name| (reqwest::header::HeaderName::from_static(name), header(name).parse().unwrap())).collect();
+    let headers: reqwest::header::HeaderMap = headers
+        .iter()
+        .map(|name| (reqwest::header::HeaderName::from_static(name), header(name).parse().unwrap()))
+        .collect();
     let secret = inside.lock().unwrap().secret.clone();
     Webhook::new(&secret).unwrap().verify(body.as_bytes(), &headers).expect("the signature is right");
     let kind = serde_json::from_str::<Value>(&body).unwrap()["type"].as_str().unwrap().to_owned();
