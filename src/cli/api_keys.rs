@@ -41,7 +41,7 @@ pub(super) async fn run(settings: &Settings, asked: &ApiKeys) -> Result<(), Fail
         ApiKeys::Rotate(asked) => rotate(settings, asked).await,
         ApiKeys::List(asked) => {
             let office = connect::office(settings).await?;
-            let business = businesses::known(&office, asked.owner.given()).await?;
+            let business = businesses::known(&office, asked.business.as_deref()).await?;
             let keys = office.api_keys(business.as_ref()).await.map_err(|refusal| about(refusal, ""))?;
             output::table(&keys, COLUMNS, asked.shape.output)
         }
@@ -56,7 +56,7 @@ async fn create(settings: &Settings, asked: &ApiKeysCreate) -> Result<(), Failur
     let given = asked.public_key.as_deref().map(read).transpose()?;
     let keyring = if given.is_none() { Some(connect::keyring(settings)?) } else { None };
     let signer = given.map(Signer::Public).or(keyring.as_ref().map(Signer::Secret));
-    let (office, business) = (connect::office(settings).await?, asked.owner.or_default());
+    let (office, business) = (connect::office(settings).await?, asked.business.as_str());
     let Some(signer) = signer else { return Err(Failure::failed("there is nothing to sign by")) };
     match office.create_api_key(&BusinessId(business.to_owned()), &asked.name, signer).await {
         Ok((key, secret)) => made(key, secret.as_ref(), asked.shape.output),

@@ -6,29 +6,6 @@ use clap::{Args, Subcommand};
 
 use super::args::Shape;
 
-/// Whose it is: a word, or `--business` as other commands have it.
-#[derive(Debug, Args)]
-pub struct Owner {
-    /// The business's id.
-    #[arg(value_name = "BUSINESS", conflicts_with = "named")]
-    pub place: Option<String>,
-    /// The same.
-    #[arg(long = "business", id = "named", value_name = "BUSINESS")]
-    pub named: Option<String>,
-}
-
-impl Owner {
-    /// The one that was given.
-    pub fn given(&self) -> Option<&str> {
-        self.place.as_deref().or(self.named.as_deref())
-    }
-
-    /// `default` where none was given.
-    pub fn or_default(&self) -> &str {
-        self.given().unwrap_or("default")
-    }
-}
-
 /// One thing by its id.
 #[derive(Debug, Args)]
 pub struct One {
@@ -43,8 +20,8 @@ pub struct One {
 #[derive(Debug, Args)]
 pub struct Listed {
     /// Only of this business.
-    #[command(flatten)]
-    pub owner: Owner,
+    #[arg(long)]
+    pub business: Option<String>,
     /// How they are printed.
     #[command(flatten)]
     pub shape: Shape,
@@ -54,7 +31,7 @@ pub struct Listed {
 #[derive(Debug, Subcommand)]
 pub enum Businesses {
     /// Add a business, to which widgets, keys, sessions and webhooks belong.
-    #[command(after_help = "Example:\n  deposit-watcher businesses create --id shop --name \"The shop\"")]
+    #[command(after_help = "Example:\n  deposit-watcher businesses create shop --name \"The shop\"")]
     Create(BusinessesCreate),
     /// All businesses.
     #[command(after_help = "Example:\n  deposit-watcher businesses list --output json")]
@@ -71,11 +48,7 @@ pub enum Businesses {
 #[derive(Debug, Args)]
 pub struct BusinessesCreate {
     /// Its id: 1 to 64 characters of a-z, 0-9, _ and -; a random `biz_…` if not given.
-    #[arg(value_name = "ID", conflicts_with = "named")]
-    pub place: Option<String>,
-    /// The same.
-    #[arg(long = "id", id = "named", value_name = "ID")]
-    pub named: Option<String>,
+    pub id: Option<String>,
     /// For people, 1 to 128 characters.
     #[arg(long)]
     pub name: String,
@@ -89,13 +62,13 @@ pub struct BusinessesCreate {
 pub enum Widgets {
     /// Add a widget, the rules by which sessions are opened; prints its client secret, once. At most 10 a business.
     #[command(
-        after_help = "Example:\n  deposit-watcher widgets create shop --name checkout --min 1 --max 500 --network polygon \
-        --currency USDC\n  deposit-watcher widgets create shop --name ticket --mode FIXED_AMOUNT --min 25 --max 25 \
+        after_help = "Example:\n  deposit-watcher widgets create --business shop --name checkout --min 1 --max 500 --network polygon \
+        --currency USDC\n  deposit-watcher widgets create --business shop --name ticket --mode FIXED_AMOUNT --min 25 --max 25 \
         --domain shop.example.com --address 0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
     )]
     Create(Box<WidgetsCreate>),
     /// Widgets, those of one business or all.
-    #[command(after_help = "Example:\n  deposit-watcher widgets list shop")]
+    #[command(after_help = "Example:\n  deposit-watcher widgets list --business shop")]
     List(Listed),
     /// One widget with all its rules.
     #[command(after_help = "Example:\n  deposit-watcher widgets show wid_5f3e9a --output json")]
@@ -115,8 +88,8 @@ pub enum Widgets {
 #[derive(Debug, Args)]
 pub struct WidgetsCreate {
     /// Whose it is; `default` if not given.
-    #[command(flatten)]
-    pub owner: Owner,
+    #[arg(long, default_value = "default")]
+    pub business: String,
     /// For people, 1 to 128 characters.
     #[arg(long)]
     pub name: String,
@@ -172,13 +145,13 @@ pub struct WidgetsCreate {
 pub enum ApiKeys {
     /// Add a key that signs a business's tokens: HS256 with a secret, printed once, or EdDSA with your public key.
     #[command(
-        after_help = "Example:\n  deposit-watcher api-keys create shop --name server\n  openssl genpkey -algorithm ed25519 \
-        -out key.pem && openssl pkey -in key.pem -pubout -out public.pem\n  deposit-watcher api-keys create shop \
+        after_help = "Example:\n  deposit-watcher api-keys create --business shop --name server\n  openssl genpkey -algorithm ed25519 \
+        -out key.pem && openssl pkey -in key.pem -pubout -out public.pem\n  deposit-watcher api-keys create --business shop \
         --name server --public-key public.pem"
     )]
     Create(ApiKeysCreate),
     /// Keys, those of one business or all.
-    #[command(after_help = "Example:\n  deposit-watcher api-keys list shop")]
+    #[command(after_help = "Example:\n  deposit-watcher api-keys list --business shop")]
     List(Listed),
     /// End a key at once.
     #[command(after_help = "Example:\n  deposit-watcher api-keys disable key_5f3e9a")]
@@ -195,8 +168,8 @@ pub enum ApiKeys {
 #[derive(Debug, Args)]
 pub struct ApiKeysCreate {
     /// Whose it is; `default` if not given.
-    #[command(flatten)]
-    pub owner: Owner,
+    #[arg(long, default_value = "default")]
+    pub business: String,
     /// For people, 1 to 128 characters.
     #[arg(long)]
     pub name: String,

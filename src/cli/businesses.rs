@@ -23,7 +23,7 @@ pub(super) async fn run(settings: &Settings, asked: &Businesses) -> Result<(), F
             output::table(&all, COLUMNS, shape.output)
         }
         Businesses::Create(asked) => {
-            let id = asked.place.as_deref().or(asked.named.as_deref());
+            let id = asked.id.as_deref();
             let made = office.create_business(id, &asked.name).await;
             let business = made.map_err(|refusal| refused(refusal, FLAGS, "businesses", ""))?;
             output::one(&business, COLUMNS, asked.shape.output)
@@ -50,7 +50,7 @@ pub(super) async fn unknown(office: &Office, id: &str) -> Failure {
     let ids: Vec<&str> = all.iter().map(|business| business.id.0.as_str()).collect();
     let hint = super::names::hint(id, &ids);
     Failure::failed(format!(
-        "there is no business {id:?}: {hint}; `deposit-watcher businesses create --id … --name …` adds one"
+        "there is no business {id:?}: {hint}; `deposit-watcher businesses create … --name …` adds one"
     ))
 }
 

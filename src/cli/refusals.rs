@@ -34,6 +34,9 @@ fn line(fault: &Fault, flags: &[(&str, &str)]) -> String {
     if field.is_empty() {
         return fault.message.clone();
     }
+    if field == "id" {
+        return format!("ID: {}", fault.message);
+    }
     let flag = flags.iter().find(|(name, _)| *name == field).map(|(_, flag)| (*flag).to_owned());
     let flag = flag.unwrap_or_else(|| kebab(field));
     // Entries of a list are counted as people count.

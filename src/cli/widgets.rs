@@ -80,7 +80,7 @@ pub(super) async fn run(settings: &Settings, asked: &Widgets) -> Result<(), Fail
 }
 
 async fn create(office: &Office, asked: &WidgetsCreate, new: &NewWidget) -> Result<(), Failure> {
-    let business = asked.owner.or_default();
+    let business = asked.business.as_str();
     match office.create_widget(&BusinessId(business.to_owned()), new).await {
         Ok((widget, secret)) => with_secret(widget, &secret, asked.shape.output),
         Err(Refusal::NotFound) => Err(businesses::unknown(office, business).await),
@@ -89,7 +89,7 @@ async fn create(office: &Office, asked: &WidgetsCreate, new: &NewWidget) -> Resu
 }
 
 async fn list(office: &Office, asked: &Listed) -> Result<(), Failure> {
-    let business = businesses::known(office, asked.owner.given()).await?;
+    let business = businesses::known(office, asked.business.as_deref()).await?;
     let widgets = office.widgets(business.as_ref()).await;
     let widgets = widgets.map_err(|refusal| refused(refusal, FLAGS, "widgets", ""))?;
     output::table(&widgets, COLUMNS, asked.shape.output)

@@ -222,7 +222,6 @@ async fn widgets_endpoints_and_lists_name_their_faults_too() {
         "https://169.254.169.254/latest",
         "ftp://shop.example.com/",
         "https://shop.example.com/\r\nX: 1",
-        "https://localhost/",
     ] {
         let create =
             ask("/api/v1/businesses/shop/webhook-endpoints").json(&json!({ "url": url, "events": ["deposit.x"] }));
@@ -274,7 +273,7 @@ async fn a_body_is_neither_long_nor_slow() {
     // Announced: refused before any of it is sent.
     let head = String::from_utf8(scene.create.clone().with("Content-Type", JSON).bytes()).unwrap();
     let with = |header: &str| head.replacen("\r\n\r\n", &format!("\r\n{header}\r\n\r\n"), 1);
-    for length in ["10485760", "18446744073709551615"] {
+    for length in ["10485760", "4294967296", "9223372036854775807"] {
         let mut line = Line::open(scene.server.at).await;
         line.send(with(&format!("Content-Length: {length}")).as_bytes()).await.unwrap();
         assert_eq!(line.answer(false).await.status, 413, "{length}");

@@ -15,7 +15,7 @@ async fn every_answer_is_named_not_stored_and_not_sniffed() {
         (Ask::get("/openapi.json"), 200),
         (Ask::get("/"), 404),
         (Ask::get("/api/v1/nothing"), 404),
-        (Ask::get("/api/v1/widgets//config"), 404),
+        (Ask::get("/api/v1/widgets//config"), 401),
         (Ask::get("/api/v1/widgets/x/config/"), 404),
         (Ask::post("/livez"), 405),
         (Ask::new("DELETE", "/api/v1/widgets/x/config"), 405),

@@ -50,7 +50,7 @@ impl Server {
     /// On this database, which is migrated.
     pub(crate) async fn on(url: &str, pool: PgPool, lines: &str) -> Server {
         // As if a watcher had followed the token.
-        let followed = "INSERT INTO networks (slug, chain_id) VALUES ('polygon', 137); \
+        let followed = "INSERT INTO networks (slug, chain_id, testnet) VALUES ('polygon', 137, false); \
             INSERT INTO tokens (network, key, address, symbol, decimals, followed) \
             VALUES ('polygon', 'usdc', '0x3c499c542cef5e3811e1192ce70d8cc03d5c3359', 'USDC', 6, true)";
         sqlx::raw_sql(followed).execute(&pool).await.unwrap();

@@ -26,7 +26,7 @@ fn text(value: &Value, field: &str) -> String {
 #[tokio::test]
 async fn a_business_is_made_listed_closed_and_opened_again() {
     let (_database, program) = ready().await;
-    let made = program.json(&["businesses", "create", "--id", "shop", "--name", "The shop"]);
+    let made = program.json(&["businesses", "create", "shop", "--name", "The shop"]);
     assert_eq!((&made["id"], &made["name"], &made["disabled_at"]), (&"shop".into(), &"The shop".into(), &Value::Null));
     let random = program.json(&words("businesses create --name two"));
     assert!(text(&random, "id").starts_with("biz_") && text(&random, "id").len() == 36);
@@ -37,8 +37,8 @@ async fn a_business_is_made_listed_closed_and_opened_again() {
     assert!(program.json(&words("businesses disable shop"))["disabled_at"].is_string());
     assert!(program.json(&words("businesses enable shop"))["disabled_at"].is_null());
     assert!(program.ok(&words("businesses list --output csv")).starts_with("id,name,created_at,disabled_at\r\n"));
-    assert!(program.run(&words("businesses create shop --name x")).reason(2).contains("--id: is another business's"));
-    assert!(program.run(&words("businesses create Shop --name x")).reason(2).contains("--id: must be 1 to 64"));
+    assert!(program.run(&words("businesses create shop --name x")).reason(2).contains("ID: is another business's"));
+    assert!(program.run(&words("businesses create Shop --name x")).reason(2).contains("ID: must be 1 to 64"));
     assert!(program.run(&["businesses", "create", "--name", "a\nb"]).reason(2).contains("--name: must not hold"));
     assert!(program.run(&words("businesses disable shp")).reason(1).contains("did you mean shop?"));
 }
@@ -49,7 +49,7 @@ async fn a_widget_takes_every_flag_and_tells_every_fault() {
     program.ok(&words("businesses create shop --name shop"));
     program.file("schema.json", r#"{ "type": "object", "required": ["order"] }"#);
     let flags = format!(
-        "widgets create shop --name checkout --min 1.50 --max 500 --network anvil --currency USDC --address {TO} \
+        "widgets create --business shop --name checkout --min 1.50 --max 500 --network anvil --currency USDC --address {TO} \
          --address 0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC --domain shop.example.com --domain b.example \
          --success-url https://shop.example.com/thanks --cancel-url https://shop.example.com/back --default-currency USDC \
          --default-currency-address 0x5FbDB2315678afecb367f032d93F642f64180aa3 --default-network anvil \
@@ -66,9 +66,9 @@ async fn a_widget_takes_every_flag_and_tells_every_fault() {
     shown.as_object_mut().unwrap().remove("secret");
     assert_eq!(program.json(&["widgets", "show", &id]), shown);
     assert_eq!(program.json(&words("widgets list --business shop"))[0], shown);
-    assert_eq!(program.json(&words("widgets list default")), Value::Array(vec![]));
+    assert_eq!(program.json(&words("widgets list --business default")), Value::Array(vec![]));
     let wrong = words(
-        "widgets create shop --name checkout --mode FIXED_AMOUNT --min 1 --max x --network anvl --network anvil --address 0x12 \
+        "widgets create --business shop --name checkout --mode FIXED_AMOUNT --min 1 --max x --network anvl --network anvil --address 0x12 \
          --domain https://x --success-url ftp://x --default-network polygon",
     );
     let ended = program.run(&wrong);
@@ -78,15 +78,20 @@ async fn a_widget_takes_every_flag_and_tells_every_fault() {
         assert!(ended.stderr.contains(flag), "{flag} {ended:?}");
     }
     assert_eq!((ended.stderr.lines().count(), ended.stdout.as_str()), (7, ""), "{ended:?}");
-    assert!(program.run(&words("widgets create shp --name x")).reason(1).contains("did you mean shop?"));
-    let no_file = program.run(&words("widgets create shop --name x --metadata-schema none.json")).reason(2);
+    assert!(program.run(&words("widgets create --business shp --name x")).reason(1).contains("did you mean shop?"));
+    let no_file = program.run(&words("widgets create --business shop --name x --metadata-schema none.json")).reason(2);
     assert!(no_file.starts_with("--metadata-schema: none.json cannot be read"), "{no_file}");
     program.file("bad.json", "{");
     assert!(
-        program.run(&words("widgets create shop --name x --metadata-schema bad.json")).reason(2).contains("no JSON")
+        program
+            .run(&words("widgets create --business shop --name x --metadata-schema bad.json"))
+            .reason(2)
+            .contains("no JSON")
     );
     assert!(program.run(&words("widgets show wid_none")).reason(1).contains("`deposit-watcher widgets list`"));
-    assert!(program.run(&words("widgets list nobody")).reason(1).contains("there is no business \"nobody\""));
+    assert!(
+        program.run(&words("widgets list --business nobody")).reason(1).contains("there is no business \"nobody\"")
+    );
 }
 
 #[tokio::test]
@@ -111,7 +116,7 @@ async fn a_key_is_made_rotated_and_ended() {
     let (_database, program) = ready().await;
     program.file("public.pem", PEM);
     program.file("private.pem", "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIA==\n-----END PRIVATE KEY-----\n");
-    let made = program.json(&["api-keys", "create", "default", "--name", "server", "--set", KEY]);
+    let made = program.json(&["api-keys", "create", "--business", "default", "--name", "server", "--set", KEY]);
     let id = text(&made, "id");
     assert!(id.starts_with("key_") && text(&made, "secret").starts_with("sk_"), "{made}");
     assert_eq!((&made["algorithm"], &made["expires_at"]), (&"HS256".into(), &Value::Null));
@@ -120,7 +125,7 @@ async fn a_key_is_made_rotated_and_ended() {
     assert_eq!((&public["algorithm"], public.get("secret")), (&"EdDSA".into(), None));
     let rotated = program.json(&["api-keys", "rotate", &id, "--set", KEY]);
     assert!(rotated["name"] == "server" && rotated["id"] != made["id"] && rotated["secret"] != made["secret"]);
-    let listed = program.json(&words("api-keys list default"));
+    let listed = program.json(&words("api-keys list --business default"));
     let of = |id: &str| listed.as_array().unwrap().iter().find(|line| line["id"] == id).unwrap().clone();
     assert!(of(&id)["expires_at"].is_string() && of(&text(&rotated, "id"))["expires_at"].is_null());
     let eddsa = text(&public, "id");
@@ -133,7 +138,10 @@ async fn a_key_is_made_rotated_and_ended() {
     let private = program.run(&words("api-keys create --name x --public-key private.pem")).reason(2);
     assert!(private.contains("private key"), "{private}");
     assert!(
-        program.run(&["api-keys", "create", "nobody", "--name", "x", "--set", KEY]).reason(1).contains("no business")
+        program
+            .run(&["api-keys", "create", "--business", "nobody", "--name", "x", "--set", KEY])
+            .reason(1)
+            .contains("no business")
     );
     assert!(program.run(&words("api-keys disable key_none")).reason(1).contains("`deposit-watcher api-keys list`"));
 }

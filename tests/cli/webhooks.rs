@@ -95,19 +95,19 @@ fn receiver(status: u16) -> (String, Receiver<String>) {
 async fn an_endpoint_is_made_listed_rotated_and_disabled() {
     let shop = Shop::new().await;
     let made = shop.json("webhooks create --url https://shop.example/hooks --event deposit.confirmed");
-    let (id, secret) = (made[0]["id"].as_str().unwrap(), made[0]["secret"].as_str().unwrap());
+    let (id, secret) = (made["id"].as_str().unwrap(), made["secret"].as_str().unwrap());
     assert!(id.starts_with("we_") && id.len() == 35 && secret.starts_with("whsec_"), "{made}");
     let shown = shop.json(&format!("webhooks show {id}"));
-    assert_eq!((&shown[0]["url"], &shown[0]["business_id"]), (&"https://shop.example/hooks".into(), &"default".into()));
+    assert_eq!((&shown["url"], &shown["business_id"]), (&"https://shop.example/hooks".into(), &"default".into()));
     let rotated = shop.json(&format!("webhooks rotate {id}"));
-    assert_ne!(rotated[0]["secret"], made[0]["secret"]);
+    assert_ne!(rotated["secret"], made["secret"]);
     for output in ["text", "json", "csv"] {
         let listed = shop.run(&format!("webhooks list --business default --output {output}"));
         assert!(listed.code == 0 && listed.stdout.contains(id) && !listed.stdout.contains("whsec_"), "{listed:?}");
     }
     assert_eq!(shop.json("webhooks list --business other"), Value::Array(Vec::new()));
-    assert_eq!(shop.json(&format!("webhooks disable {id}"))[0]["disabled_reason"], "asked");
-    assert_eq!(shop.json(&format!("webhooks enable {id}"))[0]["disabled_reason"], Value::Null);
+    assert_eq!(shop.json(&format!("webhooks disable {id}"))["disabled_reason"], "asked");
+    assert_eq!(shop.json(&format!("webhooks enable {id}"))["disabled_reason"], Value::Null);
 
     let refused = |line: &str, code| shop.run(line).reason(code);
     assert!(refused("webhooks create --url http://10.0.0.1/", 2).contains("--url names an address"));
@@ -139,7 +139,7 @@ async fn a_watcher_with_a_sealing_key_sends_and_shows_it() {
         line.starts_with("deposit_watcher_task_heartbeat_timestamp_seconds{task=\"courier\"") && !line.ends_with(" 0")
     });
     assert!(beats, "{metrics}");
-    assert_eq!(shop.json(&format!("webhooks retry {id}"))[0]["state"], "WAITING");
+    assert_eq!(shop.json(&format!("webhooks retry {id}"))["state"], "WAITING");
     let again = seen.recv_timeout(Duration::from_secs(10)).unwrap();
     assert_eq!(again.split("\r\n\r\n").nth(1), sent.split("\r\n\r\n").nth(1), "the same bytes");
     shop.delivery("DELIVERED");
@@ -159,7 +159,7 @@ async fn what_fails_is_told_by_id_and_counted() {
     shop.open("dep_cli").await;
     seen.recv_timeout(Duration::from_secs(10)).unwrap();
     let told = watcher.until("a webhook endpoint answered 410 and is disabled");
-    assert_eq!(told["endpoint"], made[0]["id"]);
+    assert_eq!(told["endpoint"], made["id"]);
     assert!(!told.to_string().contains("127.0.0.1"), "{told}");
     let id = shop.delivery("DEAD")["id"].as_str().unwrap().to_owned();
     assert!(shop.run(&format!("webhooks retry {id}")).reason(1).contains("webhooks enable"));

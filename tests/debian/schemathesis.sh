@@ -106,6 +106,8 @@ businessId = { dictionary = "businesses", probability = 0.7 }
 widgetId = { dictionary = "widgets", probability = 0.7 }
 sessionId = { dictionary = "sessions", probability = 0.7 }
 endpointId = { dictionary = "endpoints", probability = 0.7 }
+[cache]
+enabled = false
 [generation]
 database = "none"
 [[operations]]

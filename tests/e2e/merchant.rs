@@ -81,9 +81,9 @@ async fn a_merchant_opens_is_paid_is_told_and_told_of_a_reversal() {
     let (chain, shop) = (Chain::start().await, Shop::open().await);
     let rig = Rig::new(&[chain.section()]).await;
     made(&rig, &["businesses", "create", "shop", "--name", "The shop"]).await;
-    let key = made(&rig, &["api-keys", "create", "shop", "--name", "checkout"]).await;
-    let widget = made(&rig, &["widgets", "create", "shop", "--name", "checkout"]).await;
-    let endpoint = made(&rig, &["webhooks", "create", "shop", "--url", &shop.url()]).await;
+    let key = made(&rig, &["api-keys", "create", "--business", "shop", "--name", "checkout"]).await;
+    let widget = made(&rig, &["widgets", "create", "--business", "shop", "--name", "checkout"]).await;
+    let endpoint = made(&rig, &["webhooks", "create", "--business", "shop", "--url", &shop.url()]).await;
     shop.trust(endpoint["secret"].as_str().unwrap());
     let text = |value: &Value, field: &str| value[field].as_str().unwrap().to_owned();
     let bearer = format!("Authorization: Bearer {}", token(&text(&key, "id"), &text(&key, "secret")));

@@ -60,7 +60,7 @@ pub(super) async fn list(desk: &Desk, asked: &WebhooksDeliveries) -> Result<(), 
 pub(super) async fn retry(desk: &Desk, asked: &WebhooksOne) -> Result<(), Failure> {
     let retried = desk.retry(&DeliveryId(asked.id.clone())).await;
     let delivery = retried.map_err(|refusal| refused(refusal, &asked.id))?;
-    output::table(&[delivery.line], COLUMNS, asked.shape.output)
+    output::one(&delivery.line, COLUMNS, asked.shape.output)
 }
 
 fn show(delivery: &Delivery, shape: Output) -> Result<(), Failure> {

@@ -88,11 +88,11 @@ fn id(asked: &WebhooksOne) -> WebhookId {
 
 fn one(found: Result<Endpoint, Refusal>, asked: &WebhooksOne) -> Result<(), Failure> {
     let endpoint = found.map_err(|refusal| refused(refusal, &asked.id))?;
-    output::table(&[endpoint], COLUMNS, asked.shape.output)
+    output::one(&endpoint, COLUMNS, asked.shape.output)
 }
 
 fn shown(endpoint: Endpoint, secret: &Secret<String>, shape: Output) -> Result<(), Failure> {
-    output::table(&[Shown { endpoint, secret: secret.expose().clone() }], WITH_SECRET, shape)
+    output::one(&Shown { endpoint, secret: secret.expose().clone() }, WITH_SECRET, shape)
 }
 
 /// Why it was not done, about what was asked for.

@@ -34,6 +34,16 @@ pub(super) struct NewTicket {
     expires_at: String,
 }
 
+/// One event of a stream, as an `EventSource` hands it over.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "it describes what `next` writes")]
+struct SessionEvent {
+    /// For `Last-Event-ID`.
+    id: String,
+    /// The whole session as it stands: the JSON that reading it answers.
+    data: String,
+}
+
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "it describes what `stream` reads")]
@@ -71,7 +81,7 @@ pub(super) async fn ticket(
 #[utoipa::path(get, path = "/api/v1/widgets/deposit-sessions/{sessionId}/events", tag = "sessions",
     params(("sessionId" = String, Path), TicketParameter, Seen),
     security(("token" = []), ("sessionSecret" = []), ("ticket" = [])),
-    responses((status = 200, description = "A stream; ends when the session no longer waits for money", body = String,
+    responses((status = 200, description = "A stream; ends when the session no longer waits for money", body = SessionEvent,
         content_type = "text/event-stream"), Refusals))]
 pub(super) async fn stream(
     State(app): State<App>,

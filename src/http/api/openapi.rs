@@ -8,7 +8,7 @@ use utoipa::IntoResponses;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder};
 
-use crate::http::problem::Problem;
+use crate::http::problem::{Code, FieldFault, Problem};
 
 /// What any route may answer instead.
 #[derive(IntoResponses)]
@@ -16,25 +16,25 @@ use crate::http::problem::Problem;
 pub(super) enum Refusals {
     /// Parameters are wrong, or what is asked for cannot be done now
     #[response(status = 400, content_type = "application/problem+json")]
-    Faults(#[to_schema] Problem),
+    Faults(Problem),
     /// No credential that is good for this
     #[response(status = 401, content_type = "application/problem+json")]
-    Unauthorized(#[to_schema] Problem),
+    Unauthorized(Problem),
     /// There is none, or it is another's
     #[response(status = 404, content_type = "application/problem+json")]
-    NotFound(#[to_schema] Problem),
+    NotFound(Problem),
     /// What it would change is not as it must be
     #[response(status = 409, content_type = "application/problem+json")]
-    Conflict(#[to_schema] Problem),
+    Conflict(Problem),
     /// Too many requests
     #[response(status = 429, content_type = "application/problem+json")]
-    RateLimited(#[to_schema] Problem),
+    RateLimited(Problem),
     /// Our fault
     #[response(status = 500, content_type = "application/problem+json")]
-    Internal(#[to_schema] Problem),
+    Internal(Problem),
     /// The database does not answer
     #[response(status = 503, content_type = "application/problem+json")]
-    Unavailable(#[to_schema] Problem),
+    Unavailable(Problem),
 }
 
 /// What a route that takes a body may answer instead.
@@ -43,37 +43,37 @@ pub(super) enum Refusals {
 pub(super) enum BodyRefusals {
     /// Fields are wrong, or the body is no JSON
     #[response(status = 400, content_type = "application/problem+json")]
-    Faults(#[to_schema] Problem),
+    Faults(Problem),
     /// No credential that is good for this
     #[response(status = 401, content_type = "application/problem+json")]
-    Unauthorized(#[to_schema] Problem),
+    Unauthorized(Problem),
     /// There is none, or it is another's
     #[response(status = 404, content_type = "application/problem+json")]
-    NotFound(#[to_schema] Problem),
+    NotFound(Problem),
     /// The body took too long
     #[response(status = 408, content_type = "application/problem+json")]
-    Timeout(#[to_schema] Problem),
+    Timeout(Problem),
     /// The amount is taken, or the first request with this key is under way
     #[response(status = 409, content_type = "application/problem+json")]
-    Conflict(#[to_schema] Problem),
+    Conflict(Problem),
     /// The body is too long
     #[response(status = 413, content_type = "application/problem+json")]
-    TooLarge(#[to_schema] Problem),
+    TooLarge(Problem),
     /// The body is not application/json
     #[response(status = 415, content_type = "application/problem+json")]
-    MediaType(#[to_schema] Problem),
+    MediaType(Problem),
     /// The Idempotency-Key was used for another request
     #[response(status = 422, content_type = "application/problem+json")]
-    KeyReused(#[to_schema] Problem),
+    KeyReused(Problem),
     /// Too many requests
     #[response(status = 429, content_type = "application/problem+json")]
-    RateLimited(#[to_schema] Problem),
+    RateLimited(Problem),
     /// Our fault
     #[response(status = 500, content_type = "application/problem+json")]
-    Internal(#[to_schema] Problem),
+    Internal(Problem),
     /// The database does not answer
     #[response(status = 503, content_type = "application/problem+json")]
-    Unavailable(#[to_schema] Problem),
+    Unavailable(Problem),
 }
 
 /// What routes are added to.
@@ -84,7 +84,11 @@ pub(super) fn document() -> OpenApi {
     let header =
         |what: &str| SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description("X-Client-Secret", what)));
     let ticket = ApiKey::Query(ApiKeyValue::with_description("ticket", "From `events-ticket`, good once"));
+    // Schemas of refusals are not gathered from the handlers.
     let components = ComponentsBuilder::new()
+        .schema_from::<Problem>()
+        .schema_from::<Code>()
+        .schema_from::<FieldFault>()
         .security_scheme("token", SecurityScheme::Http(token.build()))
         .security_scheme("widgetSecret", header("The widget's secret, `ws_…`"))
         .security_scheme("sessionSecret", header("The session's secret, `cs_…`"))
