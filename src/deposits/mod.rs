@@ -7,6 +7,8 @@
 mod api_key;
 mod business;
 mod field;
+#[cfg(test)]
+mod ground;
 pub mod live;
 mod open;
 mod opening;
@@ -18,7 +20,7 @@ mod widget;
 use std::sync::Arc;
 
 pub use api_key::{Signer, public_key};
-pub use open::{Opened, reservation};
+pub use open::Opened;
 pub use opening::{OpenedBy, Opening, destination};
 pub use tickets::Ticket;
 pub use view::{ListFilter, Page, View, time};
@@ -70,6 +72,11 @@ impl Office {
     /// Of these settings.
     pub fn new(settings: Arc<Settings>, store: Store) -> Office {
         Office { store, settings }
+    }
+
+    /// Ends an open session for the operator, though money came; false where there is none of this id that is open.
+    pub async fn close(&self, id: &SessionId) -> Result<bool, Refusal> {
+        Ok(self.store.cancel_session(id).await?)
     }
 
     /// Ends a session for which no money was seen. A transfer mined until now still counts, whenever it is seen.

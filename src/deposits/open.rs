@@ -42,40 +42,59 @@ impl Office {
         examine(&self.settings, widget, opening).err().unwrap_or_default()
     }
 
-    /// Opens a session through a widget. With a key, the same request opens one session however often it comes.
+    /// Opens a session through a widget. With a key, the same request opens one session however often it comes, and is
+    /// answered as it was even where the widget's rules are others by then.
     pub async fn open(&self, widget: &Widget, opening: &Opening, key: Option<&RequestKey>) -> Result<Opened, Refusal> {
         let examined = match examine(&self.settings, widget, opening) {
             Ok(examined) => examined,
-            Err(faults) => return self.answered(key).await?.ok_or(Refusal::Faults(faults)),
+            Err(faults) => return self.answered(key).await?.unwrap_or(Err(Refusal::Faults(faults))),
         };
         let new = session(widget, opening, &examined, &self.settings.sessions);
-        let opened = |amount: &str, expires_at: Time| opened(&new, &examined, amount, expires_at);
-        let kept =
-            |amount: &str, expires_at: Time| serde_json::to_value(opened(amount, expires_at)).unwrap_or(Value::Null);
+        let blank = opened(&new, &examined);
+        let kept = {
+            let blank = blank.clone();
+            move |amount: &str, expires_at| serde_json::to_value(blank.with(amount, expires_at)).unwrap_or(Value::Null)
+        };
         match self.store.open_session(&new, reservation(&self.settings.sessions), key, kept).await {
-            Ok(OpenOutcome::Opened(amount, expires_at)) => Ok(opened(&amount, expires_at)),
-            Ok(OpenOutcome::Again(answer)) => again(answer),
-            Ok(OpenOutcome::KeyReused) => Err(Refusal::KeyReused),
-            Ok(OpenOutcome::KeyBusy) => Err(Refusal::KeyBusy),
-            Ok(OpenOutcome::AnothersAddress) => Err(Refusal::Faults(vec![Fault::new("depositAddress", NOT_ALLOWED)])),
+            Ok(OpenOutcome::Opened(amount, expires_at)) => Ok(blank.with(&amount, expires_at)),
+            Ok(known) => told(known),
             Err(error) => Err(refused(error)),
         }
     }
 
-    /// What was answered under a key, though the same would be refused now: the rules may have changed since.
-    async fn answered(&self, key: Option<&RequestKey>) -> Result<Option<Opened>, Refusal> {
-        let Some(key) = key else { return Ok(None) };
-        match self.store.known_request(key).await? {
-            Some(OpenOutcome::Again(answer)) => again(answer).map(Some),
-            Some(OpenOutcome::KeyReused) => Err(Refusal::KeyReused),
-            Some(OpenOutcome::KeyBusy) => Err(Refusal::KeyBusy),
-            Some(OpenOutcome::Opened(..) | OpenOutcome::AnothersAddress) | None => Ok(None),
+    /// Opens a session for the operator: by no widget's rules, but its amount and address are held to the same ones.
+    pub async fn open_plain(&self, new: &NewSession) -> Result<(), Refusal> {
+        match self.store.open_session(new, reservation(&self.settings.sessions), None, |_, _| Value::Null).await {
+            Ok(OpenOutcome::Opened(..)) => Ok(()),
+            Ok(known) => told(known).map(drop),
+            Err(error) => Err(refused(error)),
         }
+    }
+
+    /// What came of an earlier request with this key.
+    async fn answered(&self, key: Option<&RequestKey>) -> Result<Option<Result<Opened, Refusal>>, Refusal> {
+        let Some(key) = key else { return Ok(None) };
+        Ok(self.store.known_request(key).await?.map(told))
     }
 }
 
-fn again(answer: Value) -> Result<Opened, Refusal> {
-    Ok(serde_json::from_value(answer).map_err(|error| Error::Unreadable(error.to_string()))?)
+impl Opened {
+    fn with(&self, amount: &str, expires_at: Time) -> Opened {
+        Opened { amount: amount.to_owned(), expires_at: super::view::time(expires_at), ..self.clone() }
+    }
+}
+
+/// What is said where no session was opened now.
+fn told(outcome: OpenOutcome) -> Result<Opened, Refusal> {
+    match outcome {
+        OpenOutcome::Again(answer) => {
+            Ok(serde_json::from_value(answer).map_err(|error| Error::Unreadable(error.to_string()))?)
+        }
+        OpenOutcome::KeyReused => Err(Refusal::KeyReused),
+        OpenOutcome::KeyBusy => Err(Refusal::KeyBusy),
+        OpenOutcome::AnothersAddress => Err(Refusal::Faults(vec![Fault::new("depositAddress", NOT_ALLOWED)])),
+        OpenOutcome::Opened(..) => Err(Refusal::Store(Error::Unreadable("an opening told twice".to_owned()))),
+    }
 }
 
 fn session(widget: &Widget, opening: &Opening, examined: &Examined<'_>, sessions: &Sessions) -> NewSession {
@@ -96,23 +115,24 @@ fn session(widget: &Widget, opening: &Opening, examined: &Examined<'_>, sessions
     }
 }
 
-fn opened(new: &NewSession, examined: &Examined<'_>, amount: &str, expires_at: Time) -> Opened {
+/// What is told of a session, but for what only the database knows: its amount and until when it lives.
+fn opened(new: &NewSession, examined: &Examined<'_>) -> Opened {
     Opened {
         id: new.id.0.clone(),
         payment_status: "CREATED".to_owned(),
-        amount: amount.to_owned(),
+        amount: String::new(),
         requested_amount: new.amount.clone(),
         currency: new.currency.clone(),
         network: new.network.to_string(),
         currency_address: new.token.to_checksum(None),
         deposit_address: new.to.to_checksum(None),
-        expires_at: super::view::time(expires_at),
+        expires_at: String::new(),
         livemode: !examined.network.testnet,
     }
 }
 
 /// How amounts are kept apart.
-pub fn reservation(sessions: &Sessions) -> Reservation {
+fn reservation(sessions: &Sessions) -> Reservation {
     let clash = match sessions.amount_clash {
         AmountClash::Bump => "bump",
         AmountClash::Tag => "tag",
@@ -126,6 +146,9 @@ pub fn reservation(sessions: &Sessions) -> Reservation {
 fn refused(error: Error) -> Refusal {
     match &error {
         Error::Refused { rule, .. } if rule == "amount_claims_pkey" => Refusal::AmountClash,
+        Error::Refused { rule, message } if rule == "22023" && message.ends_with("decimals") => {
+            Refusal::Faults(vec![Fault::new("amount", "is finer than the token is on its chain")])
+        }
         Error::Refused { rule, .. } if rule == "22023" => {
             let why = "is configured, but no watcher has followed it yet; try again when one has started";
             Refusal::Faults(vec![Fault::new("currencyAddress", why)])

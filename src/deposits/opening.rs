@@ -80,7 +80,7 @@ pub(super) fn examine<'s>(
 ) -> Result<Examined<'s>, Vec<Fault>> {
     let mut faults = Faults::default();
     let network = network(settings, widget, opening, &mut faults);
-    let token = network.and_then(|network| token(network, opening, &mut faults));
+    let token = token(network, opening, &mut faults);
     currency(widget, opening, token, &mut faults);
     let amount = amount(widget, opening, token, &mut faults);
     let to = to(widget, opening, network, &mut faults);
@@ -108,16 +108,20 @@ fn network<'s>(settings: &'s Settings, widget: &Widget, opening: &Opening, fault
     faults.note("network", read)
 }
 
-fn token<'n>(network: &'n Network, opening: &Opening, faults: &mut Faults) -> Option<&'n Token> {
+fn token<'n>(network: Option<&'n Network>, opening: &Opening, faults: &mut Faults) -> Option<&'n Token> {
     let text = opening.currency_address.as_str();
     let read = match text.is_empty() {
         true => Err("is empty, which means the network's own coin: that is not supported yet".to_owned()),
-        false => field::address(text).and_then(|address| {
-            let configured = network.tokens.iter().find(|token| token.address == address);
-            configured.ok_or_else(|| "is no token that is watched on this network".to_owned())
-        }),
+        false => field::address(text),
     };
-    faults.note("currencyAddress", read)
+    // Of a network that is not watched no token can be told: its own fault is enough.
+    let configured = |address| network.map(|network| network.tokens.iter().find(|token| token.address == address));
+    let read = read.and_then(|address| match configured(address) {
+        Some(None) => Err("is no token that is watched on this network".to_owned()),
+        Some(token @ Some(_)) => Ok(token),
+        None => Ok(None),
+    });
+    faults.note("currencyAddress", read).flatten()
 }
 
 fn currency(widget: &Widget, opening: &Opening, token: Option<&Token>, faults: &mut Faults) {
@@ -230,3 +234,7 @@ fn origin_allowed(widget: &Widget, opening: &Opening) -> bool {
         (None, OpenedBy::Widget) => false,
     }
 }
+
+#[cfg(test)]
+#[path = "opening_tests.rs"]
+mod tests;

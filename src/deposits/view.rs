@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::{Office, Refusal};
 use crate::domain::{BusinessId, Fault, Finality, SessionId, SessionStatus, Time, WidgetId, parse_address};
@@ -26,6 +27,12 @@ pub struct View {
     /// It waits for no more money.
     #[serde(skip)]
     pub closed: bool,
+    /// The customer's e-mail address, as it was given. Like metadata not for whoever holds the session's secret.
+    #[serde(skip)]
+    pub customer_email: Option<String>,
+    /// What the opener wanted to find again.
+    #[serde(skip)]
+    pub metadata: Option<Value>,
     /// Its id.
     pub id: String,
     /// `CREATED` `PENDING` `CONFIRMED` `EXPIRED` `UNDERPAID` `OVERPAID`
@@ -181,6 +188,8 @@ fn view(settings: &Settings, session: ViewedSession) -> View {
         shut: session.shut,
         widget: session.widget,
         closed: session.closed,
+        customer_email: session.email,
+        metadata: session.metadata,
         id: session.id.0,
         payment_status: session.status,
         amount: session.amount,

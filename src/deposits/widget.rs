@@ -88,14 +88,15 @@ impl Office {
         }
     }
 
-    /// Closes a widget, or opens it again.
+    /// Closes a widget, or opens it again where its business may have one more.
     pub async fn set_widget_disabled(&self, id: &WidgetId, disabled: bool) -> Result<Widget, Refusal> {
-        let done = match disabled {
-            true => self.store.disable_widget(id).await?,
-            false => self.store.enable_widget(id, AT_MOST.into()).await?,
-        };
         let widget = self.widget(id).await?;
-        if done { Ok(widget) } else { Err(Refusal::TooManyWidgets(AT_MOST)) }
+        if disabled {
+            self.store.disable_widget(id).await?;
+        } else if !self.store.enable_widget(id, &widget.business_id, AT_MOST.into()).await? {
+            return Err(Refusal::TooManyWidgets(AT_MOST));
+        }
+        self.widget(id).await
     }
 }
 
@@ -146,7 +147,6 @@ fn examine(settings: &Settings, business: &BusinessId, new: &NewWidget) -> Resul
         created_at: crate::domain::Time::default(),
         disabled_at: None,
     };
-    faults.note("defaultCurrency", new.default_currency.as_deref().map_or(Ok(String::new()), coin));
     defaults(&widget, &networks, &mut faults);
     faults.end()?;
     Ok(widget)
@@ -210,7 +210,9 @@ fn defaults(widget: &Widget, networks: &[&Network], faults: &mut Faults) {
     if slug.is_some_and(|slug| network.is_none() || !within(&widget.allowed_networks, slug)) {
         faults.add("defaultNetwork", "must be a network that this widget allows");
     }
-    if widget.default_currency.as_deref().is_some_and(|symbol| !within(&widget.allowed_currencies, symbol)) {
+    let symbol =
+        |symbol: &str| networks.iter().any(|network| network.tokens.iter().any(|token| token.symbol == symbol));
+    if widget.default_currency.as_deref().is_some_and(|one| !symbol(one) || !within(&widget.allowed_currencies, one)) {
         faults.add("defaultCurrency", "must be a currency that this widget allows");
     }
     if let Some(text) = &widget.default_currency_address {
@@ -232,3 +234,7 @@ fn defaults(widget: &Widget, networks: &[&Network], faults: &mut Faults) {
         faults.note("defaultDepositAddress", read);
     }
 }
+
+#[cfg(test)]
+#[path = "widget_tests.rs"]
+mod tests;

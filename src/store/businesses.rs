@@ -1,5 +1,8 @@
 //! Businesses and the keys that sign their bearer tokens. Not for widgets ([`super::widgets`]).
 
+use sqlx::{Postgres, Transaction};
+
+use super::unit::to_the_end;
 use super::{Error, Store, codec};
 use crate::domain::{ApiKeyId, BusinessId, Time};
 
@@ -187,32 +190,35 @@ impl Store {
         material: &KeyMaterial,
         overlap: f64,
     ) -> Result<bool, Error> {
-        let (sealed, public) = material.columns();
-        let mut transaction = self.pool.begin().await?;
-        let ending = sqlx::query!(
-            "UPDATE api_keys SET expires_at = least(expires_at, clock_timestamp() + make_interval(secs => $2))
-              WHERE id = $1 AND disabled_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())",
-            before.0,
-            overlap,
-        )
-        .execute(&mut *transaction)
-        .await?;
-        if ending.rows_affected() == 0 {
-            transaction.rollback().await?;
-            return Ok(false);
-        }
-        sqlx::query!(
-            "INSERT INTO api_keys (id, business_id, name, algorithm, sealed, public_key)
-             SELECT $1, business_id, name, $3, $4, $5 FROM api_keys WHERE id = $2",
-            codec::name(&id.0),
-            before.0,
-            material.algorithm(),
-            sealed,
-            public,
-        )
-        .execute(&mut *transaction)
-        .await?;
-        transaction.commit().await?;
-        Ok(true)
+        let (before, id, material) = (before.clone(), id.clone(), material.clone());
+        to_the_end(&self.pool, async move |mut transaction: Transaction<'static, Postgres>| {
+            let ending = sqlx::query!(
+                "UPDATE api_keys SET expires_at = least(expires_at, clock_timestamp() + make_interval(secs => $2))
+                  WHERE id = $1 AND disabled_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())",
+                codec::name(&before.0),
+                overlap,
+            )
+            .execute(&mut *transaction)
+            .await?;
+            if ending.rows_affected() == 0 {
+                transaction.rollback().await?;
+                return Ok(false);
+            }
+            let (sealed, public) = material.columns();
+            sqlx::query!(
+                "INSERT INTO api_keys (id, business_id, name, algorithm, sealed, public_key)
+                 SELECT $1, business_id, name, $3, $4, $5 FROM api_keys WHERE id = $2",
+                id.0,
+                before.0,
+                material.algorithm(),
+                sealed,
+                public,
+            )
+            .execute(&mut *transaction)
+            .await?;
+            transaction.commit().await?;
+            Ok(true)
+        })
+        .await
     }
 }

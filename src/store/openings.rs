@@ -2,7 +2,9 @@
 //! Amount, session, address and the kept answer come in one transaction. Not for the rules of who may open what.
 
 use serde_json::Value;
+use sqlx::{PgConnection, Postgres, Transaction};
 
+use super::unit::to_the_end;
 use super::{Error, Store, codec};
 use crate::domain::{Address, BusinessId, SessionId, Slug, Time, WidgetId};
 
@@ -78,31 +80,62 @@ pub enum OpenOutcome {
 
 impl Store {
     /// Reserves an amount and opens the session. With a key, `answer` makes of amount and expiry what is kept for the next
-    /// one who comes with it.
+    /// one who comes with it. Once begun, it is done though the caller goes away.
     pub async fn open_session(
         &self,
         new: &NewSession,
         reservation: Reservation,
         key: Option<&RequestKey>,
-        answer: impl Fn(&str, Time) -> Value,
+        answer: impl Fn(&str, Time) -> Value + Send + Sync + 'static,
     ) -> Result<OpenOutcome, Error> {
-        let mut transaction = self.pool.begin().await?;
-        let outcome = open(&mut transaction, new, reservation, key, answer).await;
-        if let Ok(OpenOutcome::Opened(..)) = outcome {
-            transaction.commit().await?;
-            return outcome;
+        let (asked, key) = (new.clone(), key.cloned());
+        let done = to_the_end(&self.pool, async move |mut transaction: Transaction<'static, Postgres>| {
+            let outcome = open(&mut transaction, &asked, reservation, key.as_ref(), &answer).await;
+            if let Ok(OpenOutcome::Opened(..)) = outcome {
+                transaction.commit().await?;
+                return outcome;
+            }
+            // Said aloud: one that is dropped is rolled back some time later, and until then its key is busy.
+            let _ = transaction.rollback().await;
+            outcome
+        });
+        match done.await {
+            // Of two businesses that come at the same moment, the later must not learn whose amount it met.
+            Err(Error::Refused { rule, .. }) if rule == "amount_claims_pkey" && self.is_anothers(new).await? => {
+                Ok(OpenOutcome::AnothersAddress)
+            }
+            done => done,
         }
-        // Said aloud: one that is dropped is rolled back some time later, and until then its key is busy.
-        let _ = transaction.rollback().await;
-        outcome
+    }
+
+    /// Whether another business has the address, or is about to, perhaps by an outside program. Asks as if to take it, in a
+    /// transaction that holds nothing else: so it waits for whoever uses it right now, and nobody waits for it in turn.
+    async fn is_anothers(&self, new: &NewSession) -> Result<bool, Error> {
+        let new = new.clone();
+        to_the_end(&self.pool, async move |mut transaction: Transaction<'static, Postgres>| {
+            sqlx::query!(
+                "INSERT INTO deposit_addresses (address, business_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+                codec::address_text(new.to),
+                business(&new),
+            )
+            .execute(&mut *transaction)
+            .await?;
+            let anothers = anothers(&mut transaction, &new).await?;
+            transaction.rollback().await?;
+            Ok(anothers)
+        })
+        .await
     }
 
     /// What was answered under a key, or why nothing is; nothing where the key is new.
     pub async fn known_request(&self, key: &RequestKey) -> Result<Option<OpenOutcome>, Error> {
-        let mut transaction = self.pool.begin().await?;
-        let known = known(&mut transaction, key).await;
-        let _ = transaction.rollback().await;
-        known
+        let key = key.clone();
+        to_the_end(&self.pool, async move |mut transaction: Transaction<'static, Postgres>| {
+            let known = known(&mut transaction, &key).await?;
+            transaction.rollback().await?;
+            Ok(known)
+        })
+        .await
     }
 
     /// Cancels an open session; false when there is none of this id that is open.
@@ -151,13 +184,12 @@ impl Store {
     }
 }
 
-/// Opens a session in a transaction that is committed if, and only if, it was opened.
 async fn open(
-    connection: &mut sqlx::PgConnection,
+    connection: &mut PgConnection,
     new: &NewSession,
     reservation: Reservation,
     key: Option<&RequestKey>,
-    answer: impl Fn(&str, Time) -> Value,
+    answer: &(impl Fn(&str, Time) -> Value + Sync),
 ) -> Result<OpenOutcome, Error> {
     if let Some(key) = key
         && let Some(known) = known(connection, key).await?
@@ -171,6 +203,22 @@ async fn open(
     if anothers(connection, new).await? {
         return Ok(OpenOutcome::AnothersAddress);
     }
+    let (amount, expires_at) = insert(connection, new, reservation).await?;
+    // And asked after the insert: an outside program that used the address first at the same moment has committed by now.
+    if anothers(connection, new).await? {
+        return Ok(OpenOutcome::AnothersAddress);
+    }
+    if let Some(key) = key {
+        keep(connection, key, &answer(&amount, expires_at)).await?;
+    }
+    Ok(OpenOutcome::Opened(amount, expires_at))
+}
+
+async fn insert(
+    connection: &mut PgConnection,
+    new: &NewSession,
+    reservation: Reservation,
+) -> Result<(String, Time), Error> {
     let row = sqlx::query!(
         r#"INSERT INTO deposit_sessions (id, amount, requested_amount, currency, network, currency_address, deposit_address, customer_reference, expires_at,
                                          business_id, widget_id, opened_by, customer_email, metadata)
@@ -193,39 +241,30 @@ async fn open(
         new.email,
         new.metadata,
     )
-    .fetch_one(&mut *connection)
+    .fetch_one(connection)
     .await?;
-    // And asked after the insert: whoever used the address first at the same moment has committed by now.
-    if anothers(connection, new).await? {
-        return Ok(OpenOutcome::AnothersAddress);
-    }
-    if let Some(key) = key {
-        keep(connection, key, &answer(&row.amount, row.expires_at)).await?;
-    }
-    Ok(OpenOutcome::Opened(row.amount, row.expires_at))
+    Ok((row.amount, row.expires_at))
+}
+
+fn business(new: &NewSession) -> &str {
+    new.business.as_ref().map_or("default", |id| &id.0)
 }
 
 /// Whether the address is another business's.
-async fn anothers(connection: &mut sqlx::PgConnection, new: &NewSession) -> Result<bool, Error> {
-    let ours = new.business.as_ref().map_or("default", |id| &id.0);
-    Ok(owner(connection, new).await?.is_some_and(|owner| owner != ours))
+async fn anothers(connection: &mut PgConnection, new: &NewSession) -> Result<bool, Error> {
+    Ok(owner(connection, new).await?.is_some_and(|owner| owner != business(new)))
 }
 
 /// Whose the address is, if anybody's.
-async fn owner(connection: &mut sqlx::PgConnection, new: &NewSession) -> Result<Option<String>, Error> {
-    Ok(
-        sqlx::query_scalar!(
-            "SELECT business_id FROM deposit_addresses WHERE address = $1",
-            codec::address_text(new.to),
-        )
-        .fetch_optional(connection)
-        .await?,
-    )
+async fn owner(connection: &mut PgConnection, new: &NewSession) -> Result<Option<String>, Error> {
+    let address = codec::address_text(new.to);
+    let owner = sqlx::query_scalar!("SELECT business_id FROM deposit_addresses WHERE address = $1", address);
+    Ok(owner.fetch_optional(connection).await?)
 }
 
 /// Whoever opens the first session at an address is alone with it until it is known whose it is. A lock of its own: rows
 /// would be locked in another order than outside programs do.
-async fn wait_for_first_use(connection: &mut sqlx::PgConnection, new: &NewSession) -> Result<(), Error> {
+async fn wait_for_first_use(connection: &mut PgConnection, new: &NewSession) -> Result<(), Error> {
     sqlx::query!(
         r#"SELECT pg_advisory_xact_lock(hashtextextended($1::text, 4)) IS NULL AS "locked""#,
         codec::address_text(new.to),
@@ -236,7 +275,7 @@ async fn wait_for_first_use(connection: &mut sqlx::PgConnection, new: &NewSessio
 }
 
 /// What is known of a key already; nothing for a new one, which is ours until the transaction ends.
-async fn known(connection: &mut sqlx::PgConnection, key: &RequestKey) -> Result<Option<OpenOutcome>, Error> {
+async fn known(connection: &mut PgConnection, key: &RequestKey) -> Result<Option<OpenOutcome>, Error> {
     let lock = sqlx::query!(
         r#"SELECT pg_try_advisory_xact_lock(hashtextextended(concat_ws(' ', $1::text, $2::text, $3::text, $4::text), 3)) AS "ours!""#,
         key.business.0,
@@ -265,7 +304,7 @@ async fn known(connection: &mut sqlx::PgConnection, key: &RequestKey) -> Result<
     }))
 }
 
-async fn keep(connection: &mut sqlx::PgConnection, key: &RequestKey, answer: &Value) -> Result<(), Error> {
+async fn keep(connection: &mut PgConnection, key: &RequestKey, answer: &Value) -> Result<(), Error> {
     sqlx::query!(
         "INSERT INTO idempotency_keys AS k (business_id, credential, route, key, request, answer) VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (business_id, credential, route, key)

@@ -3,7 +3,7 @@
 //! A frozen holder must block nobody, so the server itself ends what takes too long; the settings are local to the
 //! transaction, so they survive pgBouncer's transaction mode.
 
-use sqlx::{Acquire, Executor, PgConnection, Postgres, Transaction};
+use sqlx::{Acquire, Executor, PgConnection, PgPool, Postgres, Transaction};
 
 use super::{Cursor, Error, Fence, Store, codec};
 use crate::domain::BlockNumber;
@@ -99,4 +99,27 @@ impl Unit {
         }
         Ok(self.transaction.commit().await?)
     }
+}
+
+/// Carries a transaction that no [`Unit`] holds to its end, though whoever asked for it has gone: an answer that nobody
+/// waited for is kept under its key, and no transaction stays open behind a future that was dropped. The server itself
+/// ends what takes too long.
+pub(super) async fn to_the_end<T, W, F>(pool: &PgPool, work: W) -> Result<T, Error>
+where
+    T: Send + 'static,
+    W: FnOnce(Transaction<'static, Postgres>) -> F + Send + 'static,
+    F: Future<Output = Result<T, Error>> + Send,
+{
+    let pool = pool.clone();
+    let task = tokio::spawn(async move {
+        let mut transaction = pool.begin().await?;
+        transaction
+            .execute(sqlx::raw_sql(
+                "SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '3s'; \
+                 SET LOCAL idle_in_transaction_session_timeout = '5s'",
+            ))
+            .await?;
+        work(transaction).await
+    });
+    task.await.unwrap_or_else(|fallen| Err(Error::Unavailable(format!("a transaction was left behind: {fallen}"))))
 }

@@ -1,5 +1,7 @@
 //! Sessions as their openers see them, by id and by widget. Not for the operator's own lists ([`super::overview`]).
 
+use serde_json::Value;
+
 use super::{Error, Store, codec};
 use crate::domain::{BusinessId, SessionId, Time, WidgetId};
 
@@ -40,6 +42,10 @@ pub struct ViewedSession {
     pub opened_by: String,
     /// The opener's own.
     pub reference: Option<String>,
+    /// The customer's e-mail address.
+    pub email: Option<String>,
+    /// As it was given.
+    pub metadata: Option<Value>,
     /// When it was opened.
     pub created_at: Time,
     /// Until when it takes money.
@@ -79,7 +85,7 @@ impl Store {
                       trim_scale(CASE WHEN s.payment_status IN ('CONFIRMED', 'OVERPAID') THEN 0
                                       ELSE greatest(0, s.amount - s.received_amount) END)::text AS "missing!",
                       s.currency, s.network, s.currency_address, s.deposit_address, s.tx_id, s.opened_by, s.customer_reference,
-                      s.created_at, s.expires_at, s.cancelled_at, s.confirmed_at, s.closed_at IS NOT NULL AS "closed!",
+                      s.customer_email, s.metadata, s.created_at, s.expires_at, s.cancelled_at, s.confirmed_at, s.closed_at IS NOT NULL AS "closed!",
                       (SELECT n.scanned_number - max(t.block_number) + 1 FROM transfers t, networks n
                         WHERE t.session_id = s.id AND t.state <> 'ORPHANED' AND n.slug = s.network GROUP BY n.scanned_number) AS confirmations
                  FROM deposit_sessions s WHERE s.id = ANY ($1)"#,
@@ -137,6 +143,8 @@ struct Row {
     tx_id: Option<String>,
     opened_by: String,
     customer_reference: Option<String>,
+    customer_email: Option<String>,
+    metadata: Option<Value>,
     created_at: Time,
     expires_at: Time,
     cancelled_at: Option<Time>,
@@ -165,6 +173,8 @@ impl From<Row> for ViewedSession {
             tx_id: row.tx_id,
             opened_by: row.opened_by,
             reference: row.customer_reference,
+            email: row.customer_email,
+            metadata: row.metadata,
             created_at: row.created_at,
             expires_at: row.expires_at,
             cancelled_at: row.cancelled_at,

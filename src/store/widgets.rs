@@ -2,7 +2,9 @@
 //! [`crate::deposits`].
 
 use serde_json::Value;
+use sqlx::{PgConnection, Postgres, Transaction};
 
+use super::unit::to_the_end;
 use super::{Error, Store, codec};
 use crate::domain::{BusinessId, Time, WidgetId};
 
@@ -52,45 +54,20 @@ pub struct WidgetRow {
 impl Store {
     /// Adds a widget with its first secret's digest; false where the business has as many as it may.
     pub async fn add_widget(&self, new: &WidgetRow, secret: &[u8; 32], at_most: i64) -> Result<bool, Error> {
-        let mut transaction = self.pool.begin().await?;
-        // Whoever adds at the same moment waits here, and counts this one.
-        sqlx::query!("SELECT id FROM businesses WHERE id = $1 FOR UPDATE", new.business_id.0)
-            .fetch_one(&mut *transaction)
-            .await?;
-        if active(&mut transaction, &new.business_id.0, None).await? >= at_most {
-            transaction.rollback().await?;
-            return Ok(false);
-        }
-        sqlx::query!(
-            "INSERT INTO widgets (id, business_id, name, mode, min_amount, max_amount, allowed_networks, allowed_currencies,
-                    allowed_deposit_addresses, allowed_domains, success_url, cancel_url, default_currency, default_currency_address,
-                    default_network, default_deposit_address, metadata_schema)
-             VALUES ($1, $2, $3, $4, $5::text::numeric, $6::text::numeric, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
-            new.id.0,
-            new.business_id.0,
-            new.name,
-            new.mode,
-            new.min_amount,
-            new.max_amount,
-            &new.allowed_networks,
-            &new.allowed_currencies,
-            &new.allowed_deposit_addresses,
-            &new.allowed_domains,
-            new.success_url,
-            new.cancel_url,
-            new.default_currency,
-            new.default_currency_address,
-            new.default_network,
-            new.default_deposit_address,
-            new.metadata_schema,
-        )
-        .execute(&mut *transaction)
-        .await?;
-        sqlx::query!("INSERT INTO widget_secrets (widget_id, digest) VALUES ($1, $2)", new.id.0, secret.as_slice())
-            .execute(&mut *transaction)
-            .await?;
-        transaction.commit().await?;
-        Ok(true)
+        let (new, secret) = (new.clone(), *secret);
+        to_the_end(&self.pool, async move |mut transaction: Transaction<'static, Postgres>| {
+            if others(&mut transaction, &new.business_id, &new.id).await? >= at_most {
+                transaction.rollback().await?;
+                return Ok(false);
+            }
+            insert(&mut transaction, &new).await?;
+            sqlx::query!("INSERT INTO widget_secrets (widget_id, digest) VALUES ($1, $2)", new.id.0, secret.as_slice())
+                .execute(&mut *transaction)
+                .await?;
+            transaction.commit().await?;
+            Ok(true)
+        })
+        .await
     }
 
     /// The widget of this id.
@@ -117,35 +94,30 @@ impl Store {
         Ok(rows.into_iter().map(WidgetRow::from).collect())
     }
 
-    /// Closes a widget; false where there is none.
-    pub async fn disable_widget(&self, id: &WidgetId) -> Result<bool, Error> {
-        let set = sqlx::query!(
-            "UPDATE widgets SET disabled_at = coalesce(disabled_at, now()) WHERE id = $1",
-            codec::name(&id.0),
-        )
-        .execute(&self.pool)
-        .await?;
-        Ok(set.rows_affected() == 1)
+    /// Closes a widget, if there is one of this id.
+    pub async fn disable_widget(&self, id: &WidgetId) -> Result<(), Error> {
+        sqlx::query!("UPDATE widgets SET disabled_at = coalesce(disabled_at, now()) WHERE id = $1", codec::name(&id.0))
+            .execute(&self.pool)
+            .await?;
+        Ok(())
     }
 
-    /// Opens a widget again; false where its business has as many others as it may.
-    pub async fn enable_widget(&self, id: &WidgetId, at_most: i64) -> Result<bool, Error> {
-        let mut transaction = self.pool.begin().await?;
-        let row = sqlx::query!(
-            "SELECT b.id FROM businesses b JOIN widgets w ON w.business_id = b.id WHERE w.id = $1 FOR UPDATE OF b",
-            codec::name(&id.0),
-        )
-        .fetch_optional(&mut *transaction)
-        .await?;
-        let business = row.map(|row| row.id).unwrap_or_default();
-        let fits = active(&mut transaction, &business, Some(id)).await? < at_most;
-        if fits {
+    /// Opens a widget again; false where its business has as many as it may.
+    pub async fn enable_widget(&self, id: &WidgetId, business: &BusinessId, at_most: i64) -> Result<bool, Error> {
+        let (id, business) = (id.clone(), business.clone());
+        to_the_end(&self.pool, async move |mut transaction: Transaction<'static, Postgres>| {
+            let others = others(&mut transaction, &business, &id).await?;
+            if others >= at_most {
+                transaction.rollback().await?;
+                return Ok(false);
+            }
             sqlx::query!("UPDATE widgets SET disabled_at = NULL WHERE id = $1", codec::name(&id.0))
                 .execute(&mut *transaction)
                 .await?;
-        }
-        transaction.commit().await?;
-        Ok(fits)
+            transaction.commit().await?;
+            Ok(true)
+        })
+        .await
     }
 
     /// Digests of the secrets that a widget knows now.
@@ -160,39 +132,70 @@ impl Store {
 
     /// Gives a widget another secret; those before are good for so many seconds more. False where there is no such widget.
     pub async fn rotate_widget(&self, id: &WidgetId, secret: &[u8; 32], overlap: f64) -> Result<bool, Error> {
-        let mut transaction = self.pool.begin().await?;
-        let found = sqlx::query!("SELECT id FROM widgets WHERE id = $1 FOR UPDATE", codec::name(&id.0))
-            .fetch_optional(&mut *transaction)
-            .await?;
-        if found.is_none() {
-            transaction.rollback().await?;
-            return Ok(false);
-        }
-        sqlx::query!(
-            "UPDATE widget_secrets SET expires_at = least(expires_at, now() + make_interval(secs => $2)) WHERE widget_id = $1",
-            codec::name(&id.0),
-            overlap,
-        )
-        .execute(&mut *transaction)
-        .await?;
-        sqlx::query!("INSERT INTO widget_secrets (widget_id, digest) VALUES ($1, $2)", id.0, secret.as_slice())
+        let (id, secret) = (id.clone(), *secret);
+        to_the_end(&self.pool, async move |mut transaction: Transaction<'static, Postgres>| {
+            let found = sqlx::query!("SELECT id FROM widgets WHERE id = $1 FOR UPDATE", codec::name(&id.0))
+                .fetch_optional(&mut *transaction)
+                .await?;
+            if found.is_none() {
+                transaction.rollback().await?;
+                return Ok(false);
+            }
+            sqlx::query!(
+                "UPDATE widget_secrets SET expires_at = least(expires_at, now() + make_interval(secs => $2)) WHERE widget_id = $1",
+                id.0,
+                overlap,
+            )
             .execute(&mut *transaction)
             .await?;
-        transaction.commit().await?;
-        Ok(true)
+            sqlx::query!("INSERT INTO widget_secrets (widget_id, digest) VALUES ($1, $2)", id.0, secret.as_slice())
+                .execute(&mut *transaction)
+                .await?;
+            transaction.commit().await?;
+            Ok(true)
+        })
+        .await
     }
 }
 
-/// How many active widgets a business has besides this one. Its row is locked, so nobody adds one meanwhile.
-async fn active(connection: &mut sqlx::PgConnection, business: &str, but: Option<&WidgetId>) -> Result<i64, Error> {
-    let counted = sqlx::query!(
-        r#"SELECT count(*) AS "active!" FROM widgets WHERE business_id = $1 AND disabled_at IS NULL AND id IS DISTINCT FROM $2"#,
-        business,
-        but.map(|id| codec::name(&id.0)),
+/// How many other widgets of the business are active. Whoever asks at the same moment waits, and counts this one.
+async fn others(connection: &mut PgConnection, business: &BusinessId, but: &WidgetId) -> Result<i64, Error> {
+    sqlx::query!("SELECT id FROM businesses WHERE id = $1 FOR UPDATE", business.0).fetch_one(&mut *connection).await?;
+    let count = sqlx::query_scalar!(
+        r#"SELECT count(*) AS "active!" FROM widgets WHERE business_id = $1 AND id <> $2 AND disabled_at IS NULL"#,
+        business.0,
+        but.0,
+    );
+    Ok(count.fetch_one(connection).await?)
+}
+
+async fn insert(connection: &mut PgConnection, new: &WidgetRow) -> Result<(), Error> {
+    sqlx::query!(
+        "INSERT INTO widgets (id, business_id, name, mode, min_amount, max_amount, allowed_networks, allowed_currencies,
+                allowed_deposit_addresses, allowed_domains, success_url, cancel_url, default_currency, default_currency_address,
+                default_network, default_deposit_address, metadata_schema)
+         VALUES ($1, $2, $3, $4, $5::text::numeric, $6::text::numeric, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+        new.id.0,
+        new.business_id.0,
+        new.name,
+        new.mode,
+        new.min_amount,
+        new.max_amount,
+        &new.allowed_networks,
+        &new.allowed_currencies,
+        &new.allowed_deposit_addresses,
+        &new.allowed_domains,
+        new.success_url,
+        new.cancel_url,
+        new.default_currency,
+        new.default_currency_address,
+        new.default_network,
+        new.default_deposit_address,
+        new.metadata_schema,
     )
-    .fetch_one(connection)
+    .execute(connection)
     .await?;
-    Ok(counted.active)
+    Ok(())
 }
 
 struct Row {

@@ -77,6 +77,23 @@ async fn equal_amounts_are_kept_apart_as_configured() {
 }
 
 #[tokio::test]
+async fn what_the_office_refuses_is_told_by_its_flag() {
+    let database = followed().await;
+    let pool = database.pool().await;
+    let program = Program::at(&database.url());
+    pool.execute(
+        "INSERT INTO deposit_addresses (address, business_id) VALUES ('0x70997970c51812dc3a010c7d01b50e0d17dc79c8', 'shop')",
+    )
+    .await
+    .unwrap();
+    let reason = program.run(&create("5", "dep_1")).reason(1);
+    assert!(reason.starts_with("--to: 0x7099") && reason.contains("another business's address"), "{reason}");
+    pool.execute("TRUNCATE deposit_addresses; DELETE FROM tokens").await.unwrap();
+    assert!(program.run(&create("5", "dep_1")).reason(1).contains("no watcher has followed USDC on anvil yet"));
+    assert_eq!(program.json(&["sessions", "list"]).as_array().unwrap().len(), 0);
+}
+
+#[tokio::test]
 async fn what_is_not_there_is_1_and_what_nobody_knows_is_2() {
     let database = followed().await;
     let program = Program::at(&database.url());

@@ -14,6 +14,7 @@ mod scripted;
 mod support;
 
 mod cancelling;
+mod departed;
 mod fields;
 mod keys;
 mod lists;
@@ -21,4 +22,5 @@ mod ownership;
 mod races;
 mod rig;
 mod rules;
+mod views;
 mod widgets;

@@ -157,3 +157,13 @@ async fn what_nobody_follows_yet_is_told() {
     let fine = but(|o| (o.network, o.currency, o.currency_address) = ("fine".into(), "FINE".into(), FINE.into()));
     assert_eq!(rig.at_fault(&widget, &fine).await, ["currencyAddress"]);
 }
+
+/// The chain says that the token is coarser than configured: the database knows before the configuration is mended.
+#[tokio::test]
+async fn what_is_finer_than_the_followed_token_is_told() {
+    let rig = Rig::new().await;
+    let widget = rig.widget().await;
+    sqlx::query("UPDATE tokens SET decimals = 2").execute(&rig.pool).await.unwrap();
+    assert_eq!(rig.at_fault(&widget, &but(|o| o.amount = "5.123".into())).await, ["amount"]);
+    assert_eq!(rig.at_fault(&widget, &but(|o| o.amount = "5.12".into())).await, [""; 0]);
+}

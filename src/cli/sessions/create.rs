@@ -1,19 +1,19 @@
 //! `sessions create`: a session opened as an outside API would, its amount reserved so that it is nobody else's.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use serde_json::Value;
 
 use super::{COLUMNS, find};
 use crate::cli::args::SessionsCreate;
 use crate::cli::exit::Failure;
-use crate::cli::{connect, names, output};
-use crate::deposits::{self, OpenedBy, reservation};
+use crate::cli::{connect, names, output, refusals};
+use crate::deposits::{self, Office, OpenedBy, Refusal};
 use crate::domain::{Address, SessionId, Token, Units, parse_address};
 use crate::keys::random_id;
 use crate::settings::{Network, Sessions, Settings};
-use crate::store::{self, NewSession, OpenOutcome, SessionLine};
+use crate::store::{self, NewSession, SessionLine};
 
 /// The session, and what was asked for where the amount was raised.
 #[derive(Debug, Serialize)]
@@ -26,13 +26,8 @@ struct Opened {
 pub(super) async fn run(settings: &Settings, asked: &SessionsCreate) -> Result<(), Failure> {
     let new = valid(settings, asked)?;
     let store = connect::ready(&settings.database).await?;
-    let opened = store.open_session(&new, reservation(&settings.sessions), None, |_, _| Value::Null).await;
-    if let OpenOutcome::AnothersAddress = opened.map_err(|error| refused(error, &new))? {
-        return Err(Failure::failed(format!(
-            "--to: {} is another business's address; open this session by its widget",
-            new.to
-        )));
-    }
+    let office = Office::new(Arc::new(settings.clone()), store.clone());
+    office.open_plain(&new).await.map_err(|refusal| refused(refusal, &new))?;
     let session = find(&store, &new.id).await?;
     if asked.shape.output == output::Output::Text && session.amount != new.amount {
         let why = format!("{} is another session's here; ask for {}\n", new.amount, session.amount);
@@ -95,20 +90,32 @@ fn destination(text: &str, network: &Network) -> Result<Address, Failure> {
     Ok(to)
 }
 
-/// Which rule a refused session broke, with its cure.
-fn refused(error: store::Error, new: &NewSession) -> Failure {
-    let store::Error::Refused { rule, .. } = &error else { return error.into() };
-    match rule.as_str() {
-        "amount_claims_pkey" => Failure::failed(format!(
+/// Why it was refused, with its cure.
+fn refused(refusal: Refusal, new: &NewSession) -> Failure {
+    let taken =
+        |error: &store::Error| matches!(error, store::Error::Refused { rule, .. } if rule == "deposit_sessions_pkey");
+    match refusal {
+        Refusal::AmountClash => Failure::failed(format!(
             "amount_clash: {} {} is taken at {} by another session that is open or was closed lately; \
              use another amount or address",
             new.amount, new.currency, new.to,
         )),
-        "deposit_sessions_pkey" => Failure::failed(format!("there is a session {:?} already", new.id.0)),
-        "22023" => Failure::failed(format!(
-            "no watcher has followed {} on {} yet; start `deposit-watcher run` with it first",
-            new.currency, new.network,
-        )),
-        _ => error.into(),
+        Refusal::Store(error) if taken(&error) => Failure::failed(format!("there is a session {:?} already", new.id.0)),
+        Refusal::Faults(faults) if faults.iter().any(|fault| fault.field == "currencyAddress") => {
+            Failure::failed(format!(
+                "no watcher has followed {} on {} yet; start `deposit-watcher run` with it first",
+                new.currency, new.network,
+            ))
+        }
+        Refusal::Faults(faults) if faults.iter().any(|fault| fault.field == "depositAddress") => {
+            Failure::failed(format!("--to: {} is another business's address; open this session by its widget", new.to))
+        }
+        other @ (Refusal::Faults(_)
+        | Refusal::NotFound
+        | Refusal::CannotCancel
+        | Refusal::KeyReused
+        | Refusal::KeyBusy
+        | Refusal::TooManyWidgets(_)
+        | Refusal::Store(_)) => refusals::refused(other, &[], "sessions", &new.id.0),
     }
 }

@@ -243,6 +243,8 @@ fn view(closed: bool, confirmations: u64) -> View {
         shut: false,
         widget: None,
         closed,
+        customer_email: None,
+        metadata: None,
         id: text(),
         payment_status: text(),
         amount: text(),
