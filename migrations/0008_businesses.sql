@@ -69,6 +69,8 @@ CREATE TABLE deposit_addresses (
     first_used  timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE deposit_addresses IS 'The business that used a deposit address first. W';
+-- Sessions that other programs insert meanwhile wait until the trigger below is there, or their addresses were nobody's.
+LOCK TABLE deposit_sessions IN SHARE ROW EXCLUSIVE MODE;
 INSERT INTO deposit_addresses (address, business_id, first_used)
 SELECT DISTINCT ON (to_address) to_address, coalesce(business_id, 'default'), accepted_at FROM deposit_sessions
  ORDER BY to_address, accepted_at, id;
@@ -107,3 +109,7 @@ CREATE INDEX event_tickets_age ON event_tickets (expires_at);
 
 -- Lists by business and widget, newest first.
 CREATE INDEX deposit_sessions_of_widget ON deposit_sessions (widget_id, created_at DESC, id DESC) WHERE widget_id IS NOT NULL;
+CREATE INDEX deposit_sessions_of_widget_by_status ON deposit_sessions (widget_id, payment_status, created_at DESC, id DESC)
+    WHERE widget_id IS NOT NULL;
+CREATE INDEX deposit_sessions_of_widget_by_reference ON deposit_sessions (widget_id, customer_reference, created_at DESC, id DESC)
+    WHERE widget_id IS NOT NULL AND customer_reference IS NOT NULL;

@@ -57,6 +57,8 @@ CREATE INDEX webhook_deliveries_next ON webhook_deliveries (next_attempt_at) WHE
 CREATE INDEX webhook_deliveries_session ON webhook_deliveries (endpoint_id, session_id, sequence) WHERE state = 'WAITING';
 CREATE INDEX webhook_deliveries_sending ON webhook_deliveries (endpoint_id) WHERE state = 'WAITING' AND sending;
 CREATE INDEX webhook_deliveries_business ON webhook_deliveries (business_id, created_at DESC, id DESC);
+CREATE INDEX webhook_deliveries_business_by_state ON webhook_deliveries (business_id, state, created_at DESC, id DESC);
+CREATE INDEX webhook_deliveries_by_endpoint ON webhook_deliveries (endpoint_id, created_at DESC, id DESC);
 CREATE INDEX webhook_deliveries_event ON webhook_deliveries (event_id);
 CREATE INDEX webhook_deliveries_unfinished ON webhook_deliveries (business_id, state, attempts) WHERE state <> 'DELIVERED';
 

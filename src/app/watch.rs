@@ -10,6 +10,7 @@ use super::{admission, api, courier, gauges, listener, network, readiness};
 use crate::cli::{Exit, Failure, connect};
 use crate::http::admin;
 use crate::settings::{Ambiguous, Settings};
+use crate::store::Store;
 use crate::telemetry::{self, Exposition};
 use crate::webhooks::Courier;
 
@@ -31,7 +32,10 @@ pub(super) async fn run(settings: Settings, service: Service) -> Result<(), Fail
     let Some(ground) = Ground::lay(&settings, schema).await? else { return Ok(()) };
     let listener = listener::bind("admin.listen", settings.admin.listen)?;
     let served = match keyring {
-        Some(keyring) => Some((keyring, listener::bind("http.listen", settings.http.listen)?)),
+        // Connections of its own: whatever the API's clients do, the watcher is never out of them.
+        Some(keyring) => {
+            Some((keyring, Store::new(&settings.database)?, listener::bind("http.listen", settings.http.listen)?))
+        }
         None => None,
     };
     let house = House::new(&settings, ground.store.clone(), ground.shutdown.clone());
@@ -42,8 +46,8 @@ pub(super) async fn run(settings: Settings, service: Service) -> Result<(), Fail
     greet(&settings, &house, &listener);
     let house = Arc::new(house);
     let mut tasks = tasks(&house, listener, &ground.exposition, courier);
-    if let Some((keyring, listener)) = served {
-        tasks.extend(api::tasks(&Arc::new(settings), &ground.store, keyring, listener, &ground.shutdown));
+    if let Some((keyring, store, listener)) = served {
+        tasks.extend(api::tasks(&Arc::new(settings), &store, keyring, listener, &ground.shutdown));
     }
     ground::work(tasks, ground.shutdown).await;
     Ok(())

@@ -60,12 +60,14 @@ impl Live {
 
     /// Looks until `shutdown`, then ends every stream.
     pub async fn run(&self, shutdown: CancellationToken) {
-        let office = &self.office;
         let look = |sessions: Vec<SessionId>| -> Look {
-            let office = office.clone();
+            let Live { office, board } = self.clone();
             Box::pin(async move {
                 let views = office.read_many(&sessions).await?;
-                views.iter().map(|view| Ok((SessionId(view.id.clone()), update(view)?))).collect()
+                // Of a business that was disabled nothing is shown any more.
+                let (shut, shown): (Vec<View>, Vec<View>) = views.into_iter().partition(|view| view.shut);
+                shut.into_iter().for_each(|view| board.end(&SessionId(view.id)));
+                shown.iter().map(|view| Ok((SessionId(view.id.clone()), update(view)?))).collect()
             })
         };
         run(&self.board, &shutdown, look).await;

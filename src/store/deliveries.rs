@@ -164,8 +164,8 @@ impl Store {
                SELECT w.id, w.failing_since IS NOT NULL AS "failing!",
                       (SELECT count(*) FROM webhook_deliveries d
                         WHERE d.endpoint_id = w.id AND d.state = 'WAITING' AND d.sending AND d.next_attempt_at > now()) AS "sending!"
-                 FROM waiting JOIN webhook_endpoints w ON w.id = waiting.id
-                WHERE w.disabled_at IS NULL
+                 FROM waiting JOIN webhook_endpoints w ON w.id = waiting.id JOIN businesses b ON b.id = w.business_id
+                WHERE w.disabled_at IS NULL AND b.disabled_at IS NULL
                   AND EXISTS (SELECT FROM webhook_deliveries d
                                WHERE d.endpoint_id = w.id AND d.state = 'WAITING' AND d.next_attempt_at <= now())"#
         )

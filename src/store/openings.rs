@@ -149,23 +149,29 @@ impl Store {
         Ok(cancelled.rows_affected() == 1)
     }
 
-    /// Cancels a session for which no money was seen; false when there is none of this id that is so.
+    /// Cancels a session for which no money was seen; false when there is none of this id that is so. Whoever holds the
+    /// row is waited for, but not for long.
     pub async fn cancel_unpaid_session(&self, id: &SessionId) -> Result<bool, Error> {
-        // The clock, not now(): where the row had to be waited for, money may have come since the statement began.
-        let cancelled = sqlx::query!(
-            "UPDATE deposit_sessions SET cancelled_at = clock_timestamp()
-              WHERE id = $1 AND closed_at IS NULL AND cancelled_at IS NULL AND payment_status IN ('CREATED', 'PENDING')
-                AND tx_id IS NULL AND received_amount = 0",
-            codec::name(&id.0),
-        )
-        .execute(&self.pool)
-        .await?;
-        Ok(cancelled.rows_affected() == 1)
+        let id = codec::name(&id.0).to_owned();
+        to_the_end(&self.pool, async move |mut transaction: Transaction<'static, Postgres>| {
+            // The clock, not now(): where the row had to be waited for, money may have come since the statement began.
+            let cancelled = sqlx::query!(
+                "UPDATE deposit_sessions SET cancelled_at = clock_timestamp()
+                  WHERE id = $1 AND closed_at IS NULL AND cancelled_at IS NULL AND payment_status IN ('CREATED', 'PENDING')
+                    AND tx_id IS NULL AND received_amount = 0",
+                id,
+            )
+            .execute(&mut *transaction)
+            .await?;
+            transaction.commit().await?;
+            Ok(cancelled.rows_affected() == 1)
+        })
+        .await
     }
 
-    /// Forgets some answers that are older than a day, and some tickets that nobody used; how many.
+    /// Forgets some answers that are older than a day; how many.
     pub async fn purge_requests(&self, at_most: i64) -> Result<u64, Error> {
-        let keys = sqlx::query!(
+        let purged = sqlx::query!(
             "DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY(
                 SELECT ctid FROM idempotency_keys WHERE created_at < now() - interval '24 hours' ORDER BY created_at LIMIT $1
                    FOR UPDATE SKIP LOCKED))",
@@ -173,14 +179,7 @@ impl Store {
         )
         .execute(&self.pool)
         .await?;
-        let tickets = sqlx::query!(
-            "DELETE FROM event_tickets WHERE ctid = ANY (ARRAY(
-                SELECT ctid FROM event_tickets WHERE expires_at < now() ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED))",
-            at_most,
-        )
-        .execute(&self.pool)
-        .await?;
-        Ok(keys.rows_affected().saturating_add(tickets.rows_affected()))
+        Ok(purged.rows_affected())
     }
 }
 

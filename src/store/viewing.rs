@@ -2,6 +2,9 @@
 
 use serde_json::Value;
 
+use sqlx::{Postgres, Transaction};
+
+use super::unit::to_the_end;
 use super::{Error, Store, codec};
 use crate::domain::{BusinessId, SessionId, Time, WidgetId};
 
@@ -104,19 +107,27 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<ViewedSession>, Error> {
         let (after_time, after_id) = filter.after.as_ref().map(|(time, id)| (*time, id.0.clone())).unzip();
-        let ids = sqlx::query_scalar!(
-            "SELECT id FROM deposit_sessions
-              WHERE widget_id = $1 AND ($2::text IS NULL OR payment_status = $2) AND ($3::text IS NULL OR customer_reference = $3)
-                AND ($4::timestamptz IS NULL OR (created_at, id) < ($4, $5::text))
-              ORDER BY created_at DESC, id DESC LIMIT $6",
-            codec::name(&widget.0),
-            filter.status,
-            filter.reference,
-            after_time,
-            after_id,
-            limit,
-        )
-        .fetch_all(&self.pool)
+        let (widget, filter) = (codec::name(&widget.0).to_owned(), filter.clone());
+        let ids = to_the_end(&self.pool, async move |mut transaction: Transaction<'static, Postgres>| {
+            // Other programs may write any widget beside any business: only the widget's own business is listed.
+            let ids = sqlx::query_scalar!(
+                "SELECT id FROM deposit_sessions
+                  WHERE widget_id = $1 AND coalesce(business_id, 'default') = (SELECT business_id FROM widgets WHERE id = $1)
+                    AND ($2::text IS NULL OR payment_status = $2) AND ($3::text IS NULL OR customer_reference = $3)
+                    AND ($4::timestamptz IS NULL OR (created_at, id) < ($4, $5::text))
+                  ORDER BY created_at DESC, id DESC LIMIT $6",
+                widget,
+                filter.status,
+                filter.reference,
+                after_time,
+                after_id,
+                limit,
+            )
+            .fetch_all(&mut *transaction)
+            .await?;
+            transaction.rollback().await?;
+            Ok(ids)
+        })
         .await?;
         let ids: Vec<SessionId> = ids.into_iter().map(SessionId).collect();
         let mut sessions = self.view_sessions(&ids).await?;

@@ -129,20 +129,37 @@ impl Store {
         )
         .execute(unit.connection())
         .await?;
-        // Whoever is sending one may still say that it arrived.
-        sqlx::query!(
-            "UPDATE webhook_deliveries SET state = 'DEAD', finished_at = now(), last_error = 'endpoint_disabled'
-              WHERE endpoint_id = $1 AND state = 'WAITING'",
-            id.0,
-        )
-        .execute(unit.connection())
-        .await?;
         unit.commit_unfenced().await?;
+        self.end_waiting(id).await?;
         Ok(disabled.rows_affected() == 1)
+    }
+
+    /// Gives up what waits for a disabled endpoint, piece by piece: there may be very much, and nobody waits for that but
+    /// who asked. What is left after a crash is ended before the endpoint is enabled again, and not sent meanwhile.
+    async fn end_waiting(&self, id: &WebhookId) -> Result<(), Error> {
+        loop {
+            let mut unit = self.unit().await?;
+            // Whoever is sending one may still say that it arrived.
+            let ended = sqlx::query!(
+                "UPDATE webhook_deliveries SET state = 'DEAD', finished_at = now(), last_error = 'endpoint_disabled'
+                  WHERE state = 'WAITING' AND id = ANY (ARRAY(
+                        SELECT d.id FROM webhook_deliveries d JOIN webhook_endpoints w ON w.id = d.endpoint_id
+                         WHERE d.endpoint_id = $1 AND d.state = 'WAITING' AND w.disabled_at IS NOT NULL
+                         ORDER BY d.next_attempt_at LIMIT 1000 FOR NO KEY UPDATE OF d))",
+                id.0,
+            )
+            .execute(unit.connection())
+            .await?;
+            unit.commit_unfenced().await?;
+            if ended.rows_affected() == 0 {
+                return Ok(());
+            }
+        }
     }
 
     /// Sends it events again, from now on, unless its business has `most` active ones. `None` when it is unknown.
     pub async fn enable_webhook(&self, id: &WebhookId, most: u32) -> Result<Option<Inserted>, Error> {
+        self.end_waiting(id).await?;
         let mut unit = self.unit().await?;
         let row = sqlx::query!(
             "SELECT w.disabled_at, w.business_id FROM webhook_endpoints w JOIN businesses b ON b.id = w.business_id

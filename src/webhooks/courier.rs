@@ -188,11 +188,15 @@ impl Courier {
                 }
             }
         }
-        while let Some(endpoint) = hands.gone.last() {
-            if self.store.disable_webhook(&WebhookId(endpoint.clone()), "gone").await? {
-                tracing::warn!(endpoint, "a webhook endpoint answered 410 and is disabled");
+        for endpoint in std::mem::take(&mut hands.gone) {
+            match self.store.disable_webhook(&WebhookId(endpoint.clone()), "gone").await {
+                Ok(true) => tracing::warn!(endpoint, "a webhook endpoint answered 410 and is disabled"),
+                Ok(false) => {}
+                // Nobody else waits for that; its next 410 asks for it again.
+                Err(error) => {
+                    tracing::warn!(endpoint, %error, "a webhook endpoint answered 410 and cannot be disabled yet")
+                }
             }
-            hands.gone.pop();
         }
         Ok(())
     }

@@ -123,6 +123,11 @@ impl Board {
         });
     }
 
+    /// Ends the streams of one session.
+    pub(super) fn end(&self, session: &SessionId) {
+        self.table().sessions.remove(session);
+    }
+
     /// Ends every stream, and those to come.
     pub(super) fn close(&self) {
         let mut table = self.table();
