@@ -50,7 +50,7 @@ async fn count(house: &House) -> Result<(), Error> {
     let unmatched = by_network(house, house.store.unmatched_counts().await?);
     let invalid = house.store.unusable_sessions().await?.into_iter().collect();
     set(house, &sessions, &unmatched, &invalid);
-    queue(house.store.webhook_queue(None).await?);
+    queue(house.store.webhook_queue().await?);
     Ok(())
 }
 

@@ -23,7 +23,7 @@ pub(super) fn bind(key: &str, at: SocketAddr) -> Result<TcpListener, Failure> {
     listener.map_err(|error| {
         let why = match error.kind() == io::ErrorKind::AddrInUse {
             true => "is in use; does another one run here?".to_owned(),
-            false => format!("cannot be listened at: {error}"),
+            false => format!("cannot be listened at: {error}."),
         };
         Failure::failed(format!("{key} {at} {why} Set {key} to a free address"))
     })

@@ -39,13 +39,13 @@ pub struct Sources {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Watch the enabled networks, with /metrics, /livez and /readyz; the schema must be there.
+    /// Watch the enabled networks and send webhooks, with /metrics, /livez and /readyz; the schema must be there.
     #[command(after_help = "Example:\n  deposit-watcher watch --set admin.listen=0.0.0.0:9464")]
     Watch,
-    /// The API alone, with /livez and /readyz; the schema must be there. Start as many as you like.
+    /// The API alone, with /livez and /readyz; schema and api.sealing_key must be there. Start as many as you like.
     #[command(after_help = "Example:\n  deposit-watcher api --set http.listen=0.0.0.0:8080")]
     Api,
-    /// Migrate the database, then watch and serve the API.
+    /// Migrate the database, then watch, send webhooks and serve the API; api.sealing_key must be there.
     #[command(after_help = "Example:\n  deposit-watcher run --config networks.toml --config mine.toml")]
     Run,
     /// Apply the migrations this program was built with.

@@ -35,6 +35,22 @@ pub enum Webhooks {
     Retry(WebhooksOne),
 }
 
+impl Webhooks {
+    /// The business that is asked about, where one is.
+    pub fn business(&self) -> Option<&str> {
+        match self {
+            Webhooks::Create(asked) => Some(&asked.business),
+            Webhooks::List(asked) => asked.business.as_deref(),
+            Webhooks::Deliveries(asked) => asked.business.as_deref(),
+            Webhooks::Show(_)
+            | Webhooks::Disable(_)
+            | Webhooks::Enable(_)
+            | Webhooks::Rotate(_)
+            | Webhooks::Retry(_) => None,
+        }
+    }
+}
+
 /// `webhooks create`
 #[derive(Debug, Args)]
 pub struct WebhooksCreate {

@@ -23,7 +23,7 @@ pub(super) fn refused(refusal: Refusal, flags: &[(&str, &str)], things: &str, id
 }
 
 /// A line for each fault, by its flag's name.
-fn usage(faults: &[Fault], flags: &[(&str, &str)]) -> Failure {
+pub(super) fn usage(faults: &[Fault], flags: &[(&str, &str)]) -> Failure {
     let mut lines: Vec<String> = faults.iter().map(|fault| line(fault, flags)).collect();
     let last = lines.pop().unwrap_or_default();
     Failure { exit: Exit::Usage, details: lines, reason: last }

@@ -1,4 +1,4 @@
-//! What API, payment page and command line ask for: sessions opened, read, watched, cancelled, and the widgets by whose
+//! What API and command line ask for: sessions opened, read, watched, cancelled, and the widgets by whose
 //! rules.
 //!
 //! An [`Office`] says yes and does it, or says why not ([`Refusal`]), all that is wrong at once. Not for who may ask: a

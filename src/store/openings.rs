@@ -1,4 +1,4 @@
-//! Opens and cancels sessions for our own API, page and command line: unmarked, so the guards hold for us as for others.
+//! Opens and cancels sessions for our own API and command line: unmarked, so the guards hold for us as for others.
 //! Amount, session, address and the kept answer come in one transaction. Not for the rules of who may open what.
 
 use serde_json::Value;
@@ -141,7 +141,7 @@ impl Store {
     /// Cancels an open session; false when there is none of this id that is open.
     pub async fn cancel_session(&self, id: &SessionId) -> Result<bool, Error> {
         let cancelled = sqlx::query!(
-            "UPDATE deposit_sessions SET cancelled_at = now() WHERE id = $1 AND closed_at IS NULL AND cancelled_at IS NULL",
+            "UPDATE deposit_sessions SET cancelled_at = clock_timestamp() WHERE id = $1 AND closed_at IS NULL AND cancelled_at IS NULL",
             codec::name(&id.0),
         )
         .execute(&self.pool)

@@ -1,7 +1,7 @@
 //! What people and the API ask about deliveries: lists, one with its attempts, sending one again, how many there are.
 
 use super::{Error, Store, codec};
-use crate::domain::{BusinessId, DeliveryId, Time};
+use crate::domain::{DeliveryId, Time};
 
 /// A delivery: one event on its way to one endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -163,13 +163,12 @@ impl Store {
     }
 
     /// How many deliveries wait, are tried again, or were given up; of one business or of all.
-    pub async fn webhook_queue(&self, business: Option<&BusinessId>) -> Result<Queue, Error> {
+    pub async fn webhook_queue(&self) -> Result<Queue, Error> {
         let row = sqlx::query!(
             r#"SELECT count(*) FILTER (WHERE state = 'WAITING' AND attempts = 0) AS "waiting!",
                       count(*) FILTER (WHERE state = 'WAITING' AND attempts > 0) AS "retrying!",
                       count(*) FILTER (WHERE state = 'DEAD') AS "dead!"
-                 FROM webhook_deliveries WHERE state <> 'DELIVERED' AND ($1::text IS NULL OR business_id = $1)"#,
-            business.map(|business| business.0.as_str()),
+                 FROM webhook_deliveries WHERE state <> 'DELIVERED'"#
         )
         .fetch_one(&self.pool)
         .await?;

@@ -9,7 +9,7 @@ use super::{Attempt, DeliveryLine, EVENT_TYPES, Endpoint, MOST_ENDPOINTS, Refusa
 use crate::domain::{BusinessId, DeliveryId, Fault, Secret, WebhookId};
 use crate::keys::{KeyError, Keyring, random_id};
 use crate::settings::{Settings, Webhooks};
-use crate::store::{DeliveryQuery, Inserted, NewWebhook, Queue, Retried, SealedSecret, Store};
+use crate::store::{DeliveryQuery, Inserted, NewWebhook, Retried, SealedSecret, Store};
 
 /// How a page of deliveries is bounded.
 const PAGE: std::ops::RangeInclusive<u32> = 1..=100;
@@ -226,11 +226,6 @@ impl Desk {
             Retried::Unknown => Err(Refusal::NotFound),
             Retried::Disabled => Err(Refusal::EndpointDisabled),
         }
-    }
-
-    /// How many deliveries of a business wait, are tried again, or were given up.
-    pub async fn queue(&self, business: &BusinessId) -> Result<Queue, Refusal> {
-        Ok(self.store.webhook_queue(Some(business)).await?)
     }
 
     /// A secret as it is shown, and as it is kept.

@@ -156,6 +156,11 @@ fn every_word_of_the_tables_is_in_their_contract() {
 #[test]
 fn every_event_is_told_where_it_is_read() {
     let statuses = SessionStatus::ALL.map(|status| status.as_str().to_lowercase());
+    let mut kinds: Vec<String> = statuses.iter().map(|status| format!("deposit.{status}")).collect();
+    kinds.extend(["deposit.reverted", "deposit.unmatched"].map(str::to_owned));
+    let mut known = deposit_watcher::webhooks::EVENT_TYPES.map(str::to_owned).to_vec();
+    (kinds.sort(), known.sort());
+    assert_eq!(kinds, known, "what can be asked for is not what is written");
     for document in [TABLES, "docs/WEBHOOKS.md"] {
         let text = read(document);
         for kind in statuses.iter().map(String::as_str).chain(["reverted", "unmatched"]) {

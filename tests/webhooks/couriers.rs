@@ -45,7 +45,7 @@ async fn three_couriers_send_each_event_once_and_a_session_s_in_order() {
     }
     receiver.sees(180).await;
     until("all is settled", || async {
-        (rig.store.webhook_queue(None).await.unwrap() == Default::default()).then_some(())
+        (rig.store.webhook_queue().await.unwrap() == Default::default()).then_some(())
     })
     .await;
     sleep(Duration::from_millis(300)).await;

@@ -9,7 +9,8 @@ use serde::Serialize;
 use super::args_webhooks::{Webhooks, WebhooksCreate, WebhooksList, WebhooksOne};
 use super::exit::Failure;
 use super::output::{Columns, Output};
-use super::{connect, output};
+use super::{businesses, connect, output, refusals};
+use crate::deposits::Office;
 use crate::domain::{BusinessId, Secret, WebhookId};
 use crate::keys::Keyring;
 use crate::settings::Settings;
@@ -48,7 +49,10 @@ pub(super) async fn run(settings: &Settings, asked: &Webhooks) -> Result<(), Fai
     let store = connect::ready(&settings.database).await?;
     let api = &settings.api;
     let keyring = api.sealing_key.as_ref().map(|key| Arc::new(Keyring::new(key, api.previous_sealing_key.as_ref())));
+    let office = Office::new(Arc::new(settings.clone()), store.clone());
     let desk = Desk::new(settings, store, keyring);
+    // A business that was mistyped is told with its nearest, before anything is asked of it.
+    businesses::known(&office, asked.business()).await?;
     match asked {
         Webhooks::Create(asked) => create(&desk, asked).await,
         Webhooks::List(asked) => list(&desk, asked).await,
@@ -98,11 +102,7 @@ fn shown(endpoint: Endpoint, secret: &Secret<String>, shape: Output) -> Result<(
 /// Why it was not done, about what was asked for.
 fn refused(refusal: Refusal, about: &str) -> Failure {
     match refusal {
-        Refusal::Faults(faults) => {
-            let lines: Vec<String> =
-                faults.iter().map(|fault| format!("--{} {}", fault.field, fault.message)).collect();
-            Failure::usage(lines.join("; "))
-        }
+        Refusal::Faults(faults) => refusals::usage(&faults, &[("events", "event")]),
         Refusal::NotFound => {
             Failure::failed(format!("there is no {about:?}; `deposit-watcher webhooks list` shows endpoints"))
         }
