@@ -105,13 +105,14 @@ async fn an_endpoint_is_made_listed_rotated_and_disabled() {
         let listed = shop.run(&format!("webhooks list --business default --output {output}"));
         assert!(listed.code == 0 && listed.stdout.contains(id) && !listed.stdout.contains("whsec_"), "{listed:?}");
     }
-    assert_eq!(shop.json("webhooks list --business other"), Value::Array(Vec::new()));
     assert_eq!(shop.json(&format!("webhooks disable {id}"))["disabled_reason"], "asked");
     assert_eq!(shop.json(&format!("webhooks enable {id}"))["disabled_reason"], Value::Null);
 
     let refused = |line: &str, code| shop.run(line).reason(code);
-    assert!(refused("webhooks create --url http://10.0.0.1/", 2).contains("--url names an address"));
-    assert!(refused("webhooks create --url https://shop.example --business nobody", 1).contains("no \"nobody\""));
+    assert!(refused("webhooks create --url http://10.0.0.1/", 2).contains("--url: names an address"));
+    assert!(
+        refused("webhooks create --url https://shop.example --business nobody", 1).contains("no business \"nobody\"")
+    );
     for words in [
         "create --url https://shop.example/ --business defalt",
         "list --business defalt",

@@ -159,7 +159,8 @@ fn every_event_is_told_where_it_is_read() {
     let mut kinds: Vec<String> = statuses.iter().map(|status| format!("deposit.{status}")).collect();
     kinds.extend(["deposit.reverted", "deposit.unmatched"].map(str::to_owned));
     let mut known = deposit_watcher::webhooks::EVENT_TYPES.map(str::to_owned).to_vec();
-    (kinds.sort(), known.sort());
+    kinds.sort();
+    known.sort();
     assert_eq!(kinds, known, "what can be asked for is not what is written");
     for document in [TABLES, "docs/WEBHOOKS.md"] {
         let text = read(document);
