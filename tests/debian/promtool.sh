@@ -1,4 +1,5 @@
 #!/bin/sh
+# debian: prometheus
 # Has promtool (Debian package `prometheus`) judge what /metrics shows: any complaint fails.
 #
 #   tests/debian/promtool.sh              the exposition of a full configuration, written by the suite
