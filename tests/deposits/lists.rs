@@ -83,3 +83,15 @@ async fn filters_keep_what_fits() {
     }
     assert!(matches!(count(Some("created"), None).await, Err(Refusal::Faults(_))));
 }
+
+#[tokio::test]
+async fn a_session_that_another_business_wrote_beside_a_widget_is_not_in_its_list() {
+    let rig = Rig::new().await;
+    let widget = rig.widget().await;
+    let own = open(&rig, &widget, 1).await;
+    let insert = "INSERT INTO deposit_sessions (id, amount, currency, network, currency_address, deposit_address, business_id, widget_id) \
+                  VALUES ('dep_theirs', 1, 'USD', 'anvil', $1, '0x' || repeat('ab', 20), 'other', $2)";
+    sqlx::query(insert).bind(crate::rig::USD).bind(&widget.id.0).execute(&rig.pool).await.unwrap();
+    let listed = rig.office.list(&widget.id, &ListFilter::default()).await.unwrap();
+    assert_eq!(listed.items.into_iter().map(|view| view.id).collect::<Vec<_>>(), own);
+}

@@ -151,3 +151,14 @@ async fn an_office_s_ticket_leads_to_its_session_once() {
     assert_eq!(scene.office.redeem_ticket(text).await.unwrap(), Some(id));
     assert_eq!(scene.office.redeem_ticket(text).await.unwrap(), None);
 }
+
+#[tokio::test]
+async fn of_a_business_that_is_disabled_nothing_more_is_told() {
+    let scene = Scene::begin().await;
+    let id = scene.open("dep_a").await;
+    let mut watch = scene.live.watch(&id, None).unwrap();
+    assert_eq!(status(&next(&mut watch).await.unwrap()), "CREATED");
+    sqlx::query("UPDATE businesses SET disabled_at = now() WHERE id = 'default'").execute(&scene.pool).await.unwrap();
+    scene.begun(&id).await;
+    assert!(next(&mut watch).await.is_none());
+}
