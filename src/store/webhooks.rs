@@ -115,7 +115,8 @@ impl Store {
         Ok(row.fetch_one(&self.pool).await?.count)
     }
 
-    /// Sends it nothing more; what waited for it is dead. False when it is unknown or was disabled already.
+    /// Sends it nothing more. What waits for it is to be ended next ([`Store::end_waiting`]). False when it is unknown or was
+    /// disabled already.
     pub async fn disable_webhook(&self, id: &WebhookId, reason: &str) -> Result<bool, Error> {
         let mut unit = self.unit().await?;
         // A sequencer at work might add deliveries for it that nobody would end.
@@ -130,36 +131,30 @@ impl Store {
         .execute(unit.connection())
         .await?;
         unit.commit_unfenced().await?;
-        self.end_waiting(id).await?;
         Ok(disabled.rows_affected() == 1)
     }
 
-    /// Gives up what waits for a disabled endpoint, piece by piece: there may be very much, and nobody waits for that but
-    /// who asked. What is left after a crash is ended before the endpoint is enabled again, and not sent meanwhile.
-    async fn end_waiting(&self, id: &WebhookId) -> Result<(), Error> {
-        loop {
-            let mut unit = self.unit().await?;
-            // Whoever is sending one may still say that it arrived.
-            let ended = sqlx::query!(
-                "UPDATE webhook_deliveries SET state = 'DEAD', finished_at = now(), last_error = 'endpoint_disabled'
-                  WHERE state = 'WAITING' AND id = ANY (ARRAY(
-                        SELECT d.id FROM webhook_deliveries d JOIN webhook_endpoints w ON w.id = d.endpoint_id
-                         WHERE d.endpoint_id = $1 AND d.state = 'WAITING' AND w.disabled_at IS NOT NULL
-                         ORDER BY d.next_attempt_at LIMIT 1000 FOR NO KEY UPDATE OF d))",
-                id.0,
-            )
-            .execute(unit.connection())
-            .await?;
-            unit.commit_unfenced().await?;
-            if ended.rows_affected() == 0 {
-                return Ok(());
-            }
-        }
+    /// Gives up a piece of what waits for an endpoint that is disabled; how many deliveries, 0 when none is left. In
+    /// pieces, for there may be very many: none of them is sent meanwhile.
+    pub async fn end_waiting(&self, id: &WebhookId) -> Result<u64, Error> {
+        let mut unit = self.unit().await?;
+        // Whoever is sending one may still say that it arrived.
+        let ended = sqlx::query!(
+            "UPDATE webhook_deliveries SET state = 'DEAD', finished_at = now(), last_error = 'endpoint_disabled'
+              WHERE state = 'WAITING' AND id = ANY (ARRAY(
+                    SELECT d.id FROM webhook_deliveries d JOIN webhook_endpoints w ON w.id = d.endpoint_id
+                     WHERE d.endpoint_id = $1 AND d.state = 'WAITING' AND w.disabled_at IS NOT NULL
+                     ORDER BY d.next_attempt_at LIMIT 1000 FOR NO KEY UPDATE OF d))",
+            id.0,
+        )
+        .execute(unit.connection())
+        .await?;
+        unit.commit_unfenced().await?;
+        Ok(ended.rows_affected())
     }
 
     /// Sends it events again, from now on, unless its business has `most` active ones. `None` when it is unknown.
     pub async fn enable_webhook(&self, id: &WebhookId, most: u32) -> Result<Option<Inserted>, Error> {
-        self.end_waiting(id).await?;
         let mut unit = self.unit().await?;
         let row = sqlx::query!(
             "SELECT w.disabled_at, w.business_id FROM webhook_endpoints w JOIN businesses b ON b.id = w.business_id

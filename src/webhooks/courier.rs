@@ -67,13 +67,21 @@ struct Ended {
     failing: bool,
 }
 
+/// An endpoint that answered 410, until nothing waits for it any more.
+struct Gone {
+    endpoint: String,
+    disabled: bool,
+    /// What hinders is logged once.
+    told: bool,
+}
+
 /// What is on its way, and what came back and is not yet written down.
 #[derive(Default)]
 struct Hands {
     flying: JoinSet<Ended>,
     flying_failing: usize,
     ended: Vec<Ended>,
-    gone: Vec<String>,
+    gone: Vec<Gone>,
     told: Option<String>,
 }
 
@@ -188,17 +196,37 @@ impl Courier {
                 }
             }
         }
-        for endpoint in std::mem::take(&mut hands.gone) {
-            match self.store.disable_webhook(&WebhookId(endpoint.clone()), "gone").await {
-                Ok(true) => tracing::warn!(endpoint, "a webhook endpoint answered 410 and is disabled"),
-                Ok(false) => {}
-                // Nobody else waits for that; its next 410 asks for it again.
+        self.shut(hands).await;
+        Ok(())
+    }
+
+    /// Disables who answered 410 and gives up a piece of what waits for each; the rest at the next turns. Whatever goes
+    /// wrong with one of them is tried again then, and nobody else waits for it.
+    async fn shut(&self, hands: &mut Hands) {
+        for mut gone in std::mem::take(&mut hands.gone) {
+            match self.shut_one(&mut gone).await {
+                Ok(true) => {}
+                Ok(false) => hands.gone.push(gone),
                 Err(error) => {
-                    tracing::warn!(endpoint, %error, "a webhook endpoint answered 410 and cannot be disabled yet")
+                    if !std::mem::replace(&mut gone.told, true) {
+                        tracing::warn!(endpoint = gone.endpoint, %error, "a webhook endpoint that answered 410 cannot be disabled yet");
+                    }
+                    hands.gone.push(gone);
                 }
             }
         }
-        Ok(())
+    }
+
+    /// True when nothing waits for it any more. It is disabled once: a person may have enabled it since.
+    async fn shut_one(&self, gone: &mut Gone) -> Result<bool, Error> {
+        let id = WebhookId(gone.endpoint.clone());
+        if !gone.disabled {
+            if self.store.disable_webhook(&id, "gone").await? {
+                tracing::warn!(endpoint = gone.endpoint, "a webhook endpoint answered 410 and is disabled");
+            }
+            gone.disabled = true;
+        }
+        Ok(self.store.end_waiting(&id).await? == 0)
     }
 
     /// Lets what is on its way end. What does not end in time is sent again when its lease is over.
@@ -250,8 +278,8 @@ impl Hands {
                     "a webhook is dead: no attempt succeeded"
                 );
             }
-            if outcome == Outcome::Gone && !self.gone.contains(&endpoint) {
-                self.gone.push(endpoint);
+            if outcome == Outcome::Gone && !self.gone.iter().any(|gone| gone.endpoint == endpoint) {
+                self.gone.push(Gone { endpoint, disabled: false, told: false });
             }
         }
     }

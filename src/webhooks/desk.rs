@@ -148,11 +148,19 @@ impl Desk {
     /// Sends it nothing more; what waited for it is dead. Done twice it is done.
     pub async fn disable(&self, id: &WebhookId) -> Result<Endpoint, Refusal> {
         self.store.disable_webhook(id, "asked").await?;
+        self.end_waiting(id).await?;
         self.get(id).await?.ok_or(Refusal::NotFound)
+    }
+
+    async fn end_waiting(&self, id: &WebhookId) -> Result<(), Refusal> {
+        while self.store.end_waiting(id).await? > 0 {}
+        Ok(())
     }
 
     /// Sends it what happens from now on.
     pub async fn enable(&self, id: &WebhookId) -> Result<Endpoint, Refusal> {
+        // What a disabling that broke off has left would otherwise be sent after all.
+        self.end_waiting(id).await?;
         match self.store.enable_webhook(id, MOST_ENDPOINTS).await?.ok_or(Refusal::NotFound)? {
             Inserted::Done => self.get(id).await?.ok_or(Refusal::NotFound),
             Inserted::NoBusiness => Err(Refusal::NotFound),

@@ -128,3 +128,97 @@ async fn what_arrives_while_its_endpoint_is_disabled_has_arrived() {
     until("it has arrived", || async { (rig.deliveries().await[0].state == "DELIVERED").then_some(()) }).await;
     courier.end().await;
 }
+
+/// Lays out deliveries that wait for an hour: of one endpoint, a copy of the one that is there for each new event.
+async fn backlog(rig: &Rig, count: i32) {
+    sqlx::query(
+        "WITH told AS (INSERT INTO events (type, session_id, business_id, network, data, sequence)
+                       SELECT e.type, e.session_id, e.business_id, e.network, e.data, e.sequence + n
+                         FROM events e, generate_series(1, $1) AS n WHERE e.sequence = 1 RETURNING id, sequence),
+              counted AS (UPDATE event_sequences SET last = last + $1)
+         INSERT INTO webhook_deliveries (endpoint_id, event_id, business_id, session_id, sequence, attempts, next_attempt_at)
+         SELECT d.endpoint_id, t.id, d.business_id, d.session_id, t.sequence, 1, now() + interval '1 hour'
+           FROM told t, webhook_deliveries d",
+    )
+    .bind(count)
+    .execute(&rig.pool)
+    .await
+    .unwrap();
+}
+
+async fn waiting(rig: &Rig) -> i64 {
+    let count = "SELECT count(*) FROM webhook_deliveries WHERE state = 'WAITING'";
+    sqlx::query_scalar(count).fetch_one(&rig.pool).await.unwrap()
+}
+
+#[tokio::test]
+async fn however_much_waits_for_an_endpoint_that_is_disabled_all_of_it_is_dead() {
+    for gone in [false, true] {
+        let rig = Rig::new(&LOCAL.replace("300ms", "1h")).await;
+        let receiver = Receiver::new(Manner::SaysInTurn(vec![500, 410])).await;
+        let (id, _) = rig.endpoint(&receiver.url(), &[]).await;
+        let courier = rig.courier();
+        rig.open("dep_1").await;
+        let tried = || async { rig.deliveries().await.pop().filter(|line| line.last_status.is_some()) };
+        let line = until("an attempt", tried).await;
+        backlog(&rig, 2_500).await;
+        assert_eq!(waiting(&rig).await, 2_501);
+        match gone {
+            true => drop(rig.desk.retry(&DeliveryId(line.id)).await.unwrap()),
+            false => drop(rig.desk.disable(&id).await.unwrap()),
+        }
+        until("nothing waits", || async { Some(waiting(&rig).await).filter(|waiting| *waiting == 0) }).await;
+        assert!(rig.desk.get(&id).await.unwrap().unwrap().disabled_at.is_some());
+        rig.desk.enable(&id).await.unwrap();
+        // Who answered 410 is disabled once, not again after a person has enabled it.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        courier.end().await;
+        assert!(rig.desk.get(&id).await.unwrap().unwrap().disabled_at.is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_disabling_that_cannot_be_ended_holds_up_nobody() {
+    let rig = Rig::new(&LOCAL.replace("300ms", "1h")).await;
+    let receiver = Receiver::new(Manner::SaysInTurn(vec![500, 410])).await;
+    let (id, _) = rig.endpoint(&receiver.url(), &["deposit.created"]).await;
+    let courier = rig.courier();
+    rig.open("dep_1").await;
+    let tried = || async { rig.deliveries().await.pop().filter(|line| line.last_status.is_some()) };
+    let line = until("an attempt", tried).await;
+    backlog(&rig, 1).await;
+    let mut held = rig.pool.begin().await.unwrap();
+    sqlx::query("SELECT id FROM webhook_deliveries WHERE sequence = 2 FOR UPDATE").execute(&mut *held).await.unwrap();
+    rig.desk.retry(&DeliveryId(line.id)).await.unwrap();
+    let disabled = || async { rig.desk.get(&id).await.unwrap().unwrap().disabled_at };
+    until("it is disabled", disabled).await;
+    let good = Receiver::new(Manner::Says(200, "")).await;
+    rig.endpoint(&good.url(), &["deposit.pending"]).await;
+    rig.begin("dep_1").await;
+    good.sees(1).await;
+    let held_still = "SELECT count(*) FROM webhook_deliveries WHERE state = 'WAITING' AND sequence = 2";
+    assert_eq!(sqlx::query_scalar::<_, i64>(held_still).fetch_one(&rig.pool).await.unwrap(), 1);
+    held.rollback().await.unwrap();
+    until("nothing waits", || async { Some(waiting(&rig).await).filter(|waiting| *waiting == 0) }).await;
+    courier.end().await;
+}
+
+#[tokio::test]
+async fn a_disabled_business_is_sent_nothing_until_it_is_enabled() {
+    let rig = Rig::new(LOCAL).await;
+    let receiver = Receiver::new(Manner::Says(200, "")).await;
+    rig.endpoint(&receiver.url(), &[]).await;
+    let set = async |to: &str| {
+        let update = format!("UPDATE businesses SET disabled_at = {to} WHERE id = 'default'");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(update)).execute(&rig.pool).await.unwrap();
+    };
+    set("now()").await;
+    let courier = rig.courier();
+    rig.open("dep_1").await;
+    until("it is laid out", || async { rig.deliveries().await.pop() }).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(receiver.seen().len(), 0);
+    set("NULL").await;
+    receiver.sees(1).await;
+    courier.end().await;
+}
