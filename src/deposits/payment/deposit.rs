@@ -164,8 +164,9 @@ fn shown(payment: Payment, session: Option<&View>, personal: Personal, now: Time
         metadata: payment.metadata.into_iter().map(field(false)).chain(personal_fields).collect(),
         msisdn: personal.msisdn,
         created_at: time(payment.created_at),
-        expires_at: time(payment.expires_at),
-        cancelled_at: payment.cancelled_at.map(time),
+        // A part payment has lengthened the session's time, and who has a session may cancel it by itself.
+        expires_at: of(|session| &session.expires_at).unwrap_or_else(|| time(payment.expires_at)),
+        cancelled_at: session.and_then(|session| session.cancelled_at.clone()).or(payment.cancelled_at.map(time)),
     }
 }
 
