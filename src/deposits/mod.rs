@@ -13,6 +13,7 @@ pub mod live;
 mod open;
 mod opening;
 mod schema;
+pub mod simulation;
 mod tickets;
 mod view;
 mod widget;
