@@ -175,6 +175,9 @@ async fn nothing_is_sent_where_it_should_not_be() {
     let (code, why) = refused(&rig, &["dep_here", "--reorganise", "64"]).await;
     assert!(code == 1 && why.contains("the chain has only"), "{why}");
 
+    rig.configure(&[chain.section().with("max_clock_drift = \"1m\"")]);
+    let (code, why) = refused(&rig, &["dep_here", "--late"]).await;
+    assert!(code == 1 && why.contains("more than max_clock_drift (1m)"), "{why}");
     let real = Section { chain_id: 424_242, ..chain.section() };
     rig.configure(&[real.clone()]);
     let (code, why) = refused(&rig, &["dep_here"]).await;
