@@ -61,7 +61,7 @@ pub(super) enum Code {
 }
 
 impl Code {
-    fn status(self) -> StatusCode {
+    pub(super) fn status(self) -> StatusCode {
         match self {
             Code::ValidationFailed
             | Code::MalformedJson
@@ -180,6 +180,16 @@ impl Problem {
 }
 
 impl Told {
+    /// Why.
+    pub(super) fn code(&self) -> Code {
+        self.0.code
+    }
+
+    /// After how many seconds to come back.
+    pub(super) fn retry_after(&self) -> Option<u32> {
+        self.0.retry_after
+    }
+
     /// The answer with the request's id in it.
     pub(super) fn with_id(self, id: &str) -> Response {
         Problem { request_id: Some(id.to_owned()), ..self.0 }.into_response()

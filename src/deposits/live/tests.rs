@@ -13,7 +13,8 @@ fn session(name: &str) -> SessionId {
 }
 
 fn state(text: &str) -> Update {
-    Update { id: text.to_owned(), json: format!("{{\"state\":\"{text}\"}}"), last: text == "paid" }
+    let json = format!("{{\"state\":\"{text}\"}}");
+    Update { id: text.to_owned(), json, view: Arc::new(View::waiting()), last: text == "paid" }
 }
 
 /// What sessions show, and how it was asked for.

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::App;
 use super::caller::Client;
+use crate::http::page;
 use crate::http::limits::client_address;
 use crate::http::problem::{Code, Problem, Told};
 use crate::http::server::Peer;
@@ -34,6 +35,7 @@ pub(super) async fn around(State(app): State<App>, request: Request, next: Next)
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let open = request.uri().path().starts_with(OPEN_TO_PAGES);
+    let in_words = page::language_of_notice(request.uri(), request.headers());
     let answer = match method == Method::OPTIONS && open {
         true => preflight(),
         false => inside(&app, request, next).await,
@@ -43,7 +45,7 @@ pub(super) async fn around(State(app): State<App>, request: Request, next: Next)
     let mut answer = match told {
         // Written again with the id in it; the headers that an inner layer added stay.
         Some(told) => {
-            let mut whole = told.with_id(&id);
+            let mut whole = in_words.and_then(|language| page::notice(&told, language)).unwrap_or_else(|| told.with_id(&id));
             headers.iter().filter(|(name, _)| **name == header::ALLOW).for_each(|(name, value)| {
                 whole.headers_mut().insert(name, value.clone());
             });
@@ -115,7 +117,8 @@ fn dress(headers: &mut HeaderMap, id: &str, open: bool) {
     if let Ok(id) = HeaderValue::from_str(id) {
         headers.insert(REQUEST_ID, id);
     }
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // Only what never changes says otherwise.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if open {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));

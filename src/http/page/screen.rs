@@ -63,6 +63,14 @@ pub(super) struct Choose {
     pub(super) until: Time,
 }
 
+impl Choose {
+    /// In what the amount is, where all that is offered agrees.
+    pub(super) fn symbol(&self) -> Option<&str> {
+        let first = &self.offers.first()?.symbol;
+        self.offers.iter().all(|offer| offer.symbol == *first).then_some(first)
+    }
+}
+
 /// Waiting for money.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Waiting {

@@ -66,10 +66,10 @@ impl Words {
     }
 
     /// How many confirmations there are of how many.
-    pub(super) fn confirmations(self, done: u64, needed: u64) -> String {
+    pub(super) fn confirmations(self, done: &u64, needed: &u64) -> String {
         let mut values = FluentArgs::new();
-        values.set("done", done);
-        values.set("needed", needed);
+        values.set("done", *done);
+        values.set("needed", *needed);
         self.written("seen-confirmations", Some(&values))
     }
 
@@ -112,15 +112,46 @@ impl Words {
         self.written("moment", Some(&values))
     }
 
+    /// Between which amounts one is to be typed.
+    pub(super) fn between(self, least: &str, most: &str) -> String {
+        let mut values = FluentArgs::new();
+        values.set("least", self.number(least));
+        values.set("most", self.number(most));
+        self.written("choose-amount-between", Some(&values))
+    }
+
+    /// What must not be sent, and where not.
+    pub(super) fn only(self, symbol: &str, network: &str) -> String {
+        let mut values = FluentArgs::new();
+        values.set("symbol", symbol.to_owned());
+        values.set("network", network.to_owned());
+        self.written("address-only", Some(&values))
+    }
+
+    /// A network's key as a name: `base_sepolia` is Base Sepolia.
+    pub(super) fn network(self, slug: &str) -> String {
+        let capital = |word: &str| {
+            let mut letters = word.chars();
+            letters.next().map(|first| first.to_uppercase().chain(letters).collect::<String>()).unwrap_or_default()
+        };
+        slug.split('_').map(capital).collect::<Vec<_>>().join(" ")
+    }
+
+    /// An address in fours, for the eye.
+    pub(super) fn fours(self, text: &str) -> Vec<String> {
+        let letters: Vec<char> = text.chars().collect();
+        letters.chunks(4).map(|four| four.iter().collect()).collect()
+    }
+
+    /// A time as `<time datetime>` has it.
+    pub(super) fn machine(self, time: &Time) -> String {
+        time.to_rfc3339_opts(SecondsFormat::Millis, true)
+    }
+
     /// A time of the day at hand.
     pub(super) fn clock(self, time: &Time) -> String {
         self.with("clock", "clock", time.format("%H:%M").to_string())
     }
-}
-
-/// A time as `<time datetime>` has it.
-pub(super) fn machine(time: &Time) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 /// Digits in threes from the right.
@@ -134,21 +165,6 @@ fn grouped(digits: &str, between: char) -> String {
         text.push(digit);
     }
     text
-}
-
-/// A network's key as a name: `base_sepolia` is Base Sepolia.
-pub(super) fn network(slug: &str) -> String {
-    let capital = |word: &str| {
-        let mut letters = word.chars();
-        letters.next().map(|first| first.to_uppercase().chain(letters).collect::<String>()).unwrap_or_default()
-    };
-    slug.split('_').map(capital).collect::<Vec<_>>().join(" ")
-}
-
-/// An address or hash in fours, for the eye.
-pub(super) fn fours(text: &str) -> Vec<String> {
-    let letters: Vec<char> = text.chars().collect();
-    letters.chunks(4).map(|four| four.iter().collect()).collect()
 }
 
 #[cfg(test)]

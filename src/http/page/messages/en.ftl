@@ -3,6 +3,8 @@
 ## Around every page
 title = Payment
 title-for = Payment to
+in-english = English
+in-french = Français
 language = Language
 trust = This page never asks for your recovery phrase, private key or password.
 testnet = Test network: no real money
@@ -25,7 +27,6 @@ details = Details
 token-contract = Token contract
 network = Network
 chain-id = chain { $id }
-network-and-token = { $network } · { $symbol }
 amount-plain = To copy:
 nudged = Please send exactly this amount: its last digits tell your payment apart from others.
 clock = { $clock } UTC
@@ -56,11 +57,11 @@ choose-amount-hint = Digits and a point, such as 25.50.
 choose-only-this = Send on this network only. Money that is sent on another network may be lost.
 choose-go = Continue to payment
 choose-until = Please choose before
+choose-none = There is no way to pay at the moment. Contact the shop and name the reference.
 fault-title = Please check your entries
 fault-choice = Choose one of the networks that are listed.
 fault-amount = Enter an amount within the limits, with no more than two digits behind the point.
 fault-clash = Another payment of just this amount is under way. Please try again in a few minutes, or take another way to pay.
-chosen-too-late = The time for this payment is over.
 
 ## Waiting
 waiting-state = Waiting for your payment
@@ -166,8 +167,9 @@ tools-more = more
 tools-twice = twice
 tools-late = late
 tools-chain = The chain
-tools-mine = Mine { $blocks } blocks
-tools-reorganise = Reorganise { $blocks } blocks
+tools-mine = Mine
+tools-blocks = blocks
+tools-reorganise = Undo the newest payment (reorganisation)
 
 ## When there is no such page
 none-title = This payment link is not known

@@ -3,6 +3,8 @@
 ## Autour de chaque page
 title = Paiement
 title-for = Paiement à
+in-english = English
+in-french = Français
 language = Langue
 trust = Cette page ne vous demande jamais votre phrase de récupération, votre clé privée ni un mot de passe.
 testnet = Réseau de test : pas d’argent réel
@@ -25,7 +27,6 @@ details = Détails
 token-contract = Contrat du jeton
 network = Réseau
 chain-id = chaîne { $id }
-network-and-token = { $network } · { $symbol }
 amount-plain = À copier :
 nudged = Envoyez exactement ce montant : ses derniers chiffres distinguent votre paiement des autres.
 clock = { $clock } UTC
@@ -59,11 +60,11 @@ choose-amount-hint = Des chiffres et une virgule, par exemple 25,50.
 choose-only-this = Envoyez uniquement sur ce réseau. L’argent envoyé sur un autre réseau peut être perdu.
 choose-go = Continuer vers le paiement
 choose-until = Choisissez avant
+choose-none = Il n’y a aucun moyen de payer pour le moment. Contactez la boutique en indiquant la référence.
 fault-title = Vérifiez votre saisie
 fault-choice = Choisissez l’un des réseaux proposés.
 fault-amount = Saisissez un montant dans les limites, avec au plus deux chiffres après la virgule.
 fault-clash = Un autre paiement du même montant est en cours. Réessayez dans quelques minutes ou choisissez un autre moyen de payer.
-chosen-too-late = Le délai de ce paiement est écoulé.
 
 ## Attendre
 waiting-state = En attente de votre paiement
@@ -172,8 +173,9 @@ tools-more = plus
 tools-twice = deux fois
 tools-late = en retard
 tools-chain = La chaîne
-tools-mine = Miner { $blocks } blocs
-tools-reorganise = Réorganiser { $blocks } blocs
+tools-mine = Miner
+tools-blocks = blocs
+tools-reorganise = Défaire le dernier paiement (réorganisation)
 
 ## Quand une telle page n’existe pas
 none-title = Ce lien de paiement est inconnu
