@@ -46,6 +46,14 @@ impl Asset {
     }
 }
 
+#[cfg(test)]
+impl Asset {
+    /// Bytes that are sent once.
+    pub(super) fn length(&self) -> usize {
+        self.text.len()
+    }
+}
+
 /// Serves one.
 pub(super) async fn show(Path(name): Path<String>) -> Result<Response, Problem> {
     let Assets { style, script, icon } = &*ASSETS;

@@ -12,6 +12,8 @@ mod guard;
 mod language;
 mod notice;
 mod returning;
+#[cfg(test)]
+mod scenes;
 mod screen;
 mod sheet;
 mod wallet;

@@ -41,7 +41,7 @@ impl Notice {
         }
     }
 
-    fn title(self, words: Words) -> String {
+    fn title(self, words: &Words) -> String {
         words.say(match self {
             Notice::Unknown => "none-title",
             Notice::TooOld => "gone-title",
@@ -52,7 +52,7 @@ impl Notice {
         })
     }
 
-    fn text(self, words: Words) -> String {
+    fn text(self, words: &Words) -> String {
         words.say(match self {
             Notice::Unknown => "none-text",
             Notice::TooOld => "gone-text",
@@ -115,7 +115,7 @@ pub(in crate::http) fn notice(told: &Told, language: Language) -> Option<Respons
     let main = Sheet { words, notice }.render().ok()?;
     let document = super::sheet::Document {
         words,
-        title: notice.title(words),
+        title: notice.title(&words),
         payee: None,
         refreshes: false,
         prefix: "",

@@ -131,6 +131,10 @@ impl Words {
     /// A network's key as a name: `base_sepolia` is Base Sepolia.
     pub(super) fn network(self, slug: &str) -> String {
         let capital = |word: &str| {
+            // BNB and OP are said letter by letter.
+            if word.len() <= 3 {
+                return word.to_uppercase();
+            }
             let mut letters = word.chars();
             letters.next().map(|first| first.to_uppercase().chain(letters).collect::<String>()).unwrap_or_default()
         };

@@ -130,7 +130,7 @@ overpaid-title = Thank you. Your payment is confirmed, and you paid more than wa
 overpaid-excess = Too much
 overpaid-how = The shop decides about a refund. Please contact it and name the reference.
 print = Print receipt
-return-soon = You go back by itself in
+return-soon = Back to the shop in
 return-seconds = { $seconds } s
 return-stay = Stay here
 

@@ -136,7 +136,7 @@ overpaid-title = Merci. Votre paiement est confirmé, et vous avez payé plus qu
 overpaid-excess = En trop
 overpaid-how = La boutique décide d’un remboursement. Contactez-la en indiquant la référence.
 print = Imprimer le reçu
-return-soon = Retour automatique dans
+return-soon = Retour à la boutique dans
 return-seconds = { $seconds } s
 return-stay = Rester ici
 
