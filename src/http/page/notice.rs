@@ -10,7 +10,7 @@ use super::assets::ASSETS;
 use super::words::Words;
 use super::{BELOW, guard, language};
 use crate::domain::Language;
-use crate::http::problem::{Code, Told};
+use crate::http::problem::Code;
 
 /// What there is to be said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,8 +110,8 @@ pub(super) fn asked_language(query: Option<&str>) -> Option<Language> {
 }
 
 /// A problem as a page.
-pub(in crate::http) fn notice(told: &Told, language: Language) -> Option<Response> {
-    let (words, notice) = (Words::of(language), Notice::of(told.code()));
+pub(in crate::http) fn notice(code: Code, retry_after: Option<u32>, language: Language) -> Option<Response> {
+    let (words, notice) = (Words::of(language), Notice::of(code));
     let main = Sheet { words, notice }.render().ok()?;
     let document = super::sheet::Document {
         words,
@@ -124,8 +124,8 @@ pub(in crate::http) fn notice(told: &Told, language: Language) -> Option<Respons
         main,
     };
     let mut answer = guard::page(document.render().ok()?, &[], false);
-    *answer.status_mut() = told.code().status();
-    if let Some(seconds) = told.retry_after() {
+    *answer.status_mut() = code.status();
+    if let Some(seconds) = retry_after {
         answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     Some(answer)
