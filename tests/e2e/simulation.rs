@@ -179,7 +179,7 @@ async fn nothing_is_sent_where_it_should_not_be() {
     let (code, why) = refused(&rig, &["dep_here", "--late"]).await;
     assert!(code == 1 && why.contains("more than max_clock_drift (1m)"), "{why}");
     let real = Section { chain_id: 424_242, ..chain.section() };
-    rig.configure(&[real.clone()]);
+    rig.configure(std::slice::from_ref(&real));
     let (code, why) = refused(&rig, &["dep_here"]).await;
     assert!(code == 1 && why.contains("network anvil carries real money"), "{why}");
     rig.configure(&[real.with("testnet = true")]);
