@@ -2,11 +2,14 @@
 //! in [`creation`], what the business is told of it in [`deposit`]. Not for the page itself.
 
 mod creation;
+mod deposit;
 mod offer;
+mod phone;
 mod request;
 
 use serde_json::{Map, Value};
 
+pub use deposit::{Deposit, DepositStatus, MetadataField};
 pub use offer::Choice;
 pub use request::{Metadatum, PaymentRequest};
 
@@ -201,6 +204,11 @@ fn session(
         reference: Some(deposit_id.to_owned()),
         metadata: Some(fields).filter(|fields| *fields != Value::Object(Map::new())),
     }
+}
+
+/// What a payment's link and its sealed part belong to. No id of a business holds a line's end.
+fn row(business: &BusinessId, deposit_id: &str) -> String {
+    format!("payment\n{business}\n{deposit_id}")
 }
 
 /// Names and values as the column has them.

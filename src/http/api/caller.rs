@@ -104,9 +104,18 @@ impl Caller {
 impl App {
     /// A business, by its token alone.
     pub(super) async fn business(&self, asked: &Asked) -> Result<BusinessId, Problem> {
+        Ok(self.signed(asked).await?.0)
+    }
+
+    /// The key by which a business signed its token.
+    pub(super) async fn key(&self, asked: &Asked) -> Result<ApiKeyId, Problem> {
+        Ok(self.signed(asked).await?.1)
+    }
+
+    async fn signed(&self, asked: &Asked) -> Result<(BusinessId, ApiKeyId), Problem> {
         self.not_failing(asked)?;
         match self.by_token(asked).await? {
-            Some(Caller::Business(business, _)) => Ok(business),
+            Some(Caller::Business(business, key)) => Ok((business, key)),
             Some(Caller::Holder) | None => Err(self.refuse(asked)),
         }
     }

@@ -1,10 +1,11 @@
-//! The API: deposit sessions through widgets, and webhooks. All routes stand here on one screen; who may ask is decided by
+//! The API: deposit sessions through widgets, payments by link, and webhooks. All routes stand here on one screen; who may ask is decided by
 //! each handler's first line ([`caller`]). Not for what is done: that is [`crate::deposits`]' and [`crate::webhooks`]'.
 
 mod caller;
 mod events;
 mod openapi;
 mod outer;
+mod payments;
 mod query;
 mod sessions;
 mod webhooks;
@@ -70,6 +71,8 @@ fn routes(app: App, readiness: Readiness) -> Router {
         .routes(routes!(events::stream))
         .routes(routes!(widgets::create))
         .routes(routes!(widgets::config))
+        .routes(routes!(payments::create))
+        .routes(routes!(payments::read))
         .routes(routes!(webhooks::create, webhooks::list))
         .routes(routes!(webhooks::read))
         .routes(routes!(webhooks::disable))

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::App;
 use super::caller::Client;
 use crate::http::limits::client_address;
-use crate::http::problem::{Code, Problem, Told};
+use crate::http::problem::{Code, Dialect, Problem, Told};
 use crate::http::server::Peer;
 use crate::keys::random_id;
 use crate::telemetry;
@@ -24,6 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// What pages of other origins may reach: everything there is asked with a header that only who was given it can send.
 const OPEN_TO_PAGES: &str = "/api/v1/widgets/";
+/// Where errors are told as the contract of payments wants it.
+const PAYMENTS: &str = "/v1/";
 /// Headers a page may send.
 const PAGES_SEND: &str = "content-type, x-client-secret, idempotency-key, last-event-id, x-request-id";
 
@@ -34,6 +36,7 @@ pub(super) async fn around(State(app): State<App>, request: Request, next: Next)
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let open = request.uri().path().starts_with(OPEN_TO_PAGES);
+    let dialect = if request.uri().path().starts_with(PAYMENTS) { Dialect::Payments } else { Dialect::Problem };
     let answer = match method == Method::OPTIONS && open {
         true => preflight(),
         false => inside(&app, request, next).await,
@@ -43,7 +46,7 @@ pub(super) async fn around(State(app): State<App>, request: Request, next: Next)
     let mut answer = match told {
         // Written again with the id in it; the headers that an inner layer added stay.
         Some(told) => {
-            let mut whole = told.with_id(&id);
+            let mut whole = told.with_id(&id, dialect);
             headers.iter().filter(|(name, _)| **name == header::ALLOW).for_each(|(name, value)| {
                 whole.headers_mut().insert(name, value.clone());
             });
