@@ -110,7 +110,6 @@ impl Office {
         let offer = offer.map_err(|why| Refusal::Faults(vec![Fault::new("choice", why)]))?;
         let (chosen, units) = pick(&offer, &widget, row.amount.as_deref(), choice, amount).map_err(Refusal::Faults)?;
         let session = session(&row.business, &row.deposit_id, &row.metadata, &widget, chosen, units);
-        self.store.open_payment(&digest(token.as_bytes())).await?;
         match self.store.choose_payment(&row, session, reservation(&self.settings.sessions)).await {
             Ok(Chosen::Done) => Ok(()),
             Ok(Chosen::Over) => Err(Refusal::Faults(vec![Fault::new("", "this payment is over")])),

@@ -16,7 +16,7 @@ const FLOORS: [&[&str]; 6] = [
 ];
 
 /// What lives only below certain folders or in certain files of `src/`.
-const TENANTS: [(&str, &[&str]); 20] = [
+const TENANTS: [(&str, &[&str]); 22] = [
     ("alloy::providers", &["chain/"]),
     ("alloy::rpc", &["chain/"]),
     ("alloy::transports", &["chain/"]),
@@ -28,6 +28,8 @@ const TENANTS: [(&str, &[&str]); 20] = [
     ("subtle", &["keys/"]),
     ("jsonwebtoken", &["keys/"]),
     ("jsonschema", &["deposits/"]),
+    ("phonenumber", &["deposits/"]),
+    ("isocountry", &["deposits/"]),
     ("axum", &["http/"]),
     ("hyper", &["http/"]),
     ("hyper_util", &["http/"]),

@@ -164,8 +164,9 @@ fn shown(payment: Payment, session: Option<&View>, personal: Personal, now: Time
         metadata: payment.metadata.into_iter().map(field(false)).chain(personal_fields).collect(),
         msisdn: personal.msisdn,
         created_at: time(payment.created_at),
-        expires_at: time(payment.expires_at),
-        cancelled_at: payment.cancelled_at.map(time),
+        // A part payment has lengthened the session's time, and who has a session may cancel it by itself.
+        expires_at: of(|session| &session.expires_at).unwrap_or_else(|| time(payment.expires_at)),
+        cancelled_at: session.and_then(|session| session.cancelled_at.clone()).or(payment.cancelled_at.map(time)),
     }
 }
 
@@ -183,5 +184,75 @@ fn status(payment: &Payment, session: Option<&View>, now: Time) -> DepositStatus
         Some(SessionStatus::Underpaid) if !session.closed => DepositStatus::Submitted,
         Some(SessionStatus::Confirmed | SessionStatus::Overpaid) => DepositStatus::Completed,
         Some(SessionStatus::Expired | SessionStatus::Underpaid) | None => DepositStatus::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{BusinessId, WidgetId, time_from_unix};
+    use DepositStatus::{Accepted, Completed, Failed, Submitted};
+
+    fn at(second: u64) -> Time {
+        time_from_unix(second).unwrap()
+    }
+
+    /// Opens until 300, lives until 900.
+    fn payment() -> Payment {
+        Payment {
+            deposit_id: String::new(),
+            business: BusinessId(String::new()),
+            business_name: String::new(),
+            widget: WidgetId(String::new()),
+            allowed_domains: Vec::new(),
+            amount: None,
+            least: None,
+            most: None,
+            return_url: String::new(),
+            statement: None,
+            reason: None,
+            country: None,
+            language: None,
+            metadata: Vec::new(),
+            created_at: at(0),
+            opens_until: at(300),
+            expires_at: at(900),
+            opened_at: None,
+            cancelled_at: None,
+            session: None,
+        }
+    }
+
+    #[test]
+    fn without_a_session_the_clock_and_the_customer_tell() {
+        let opened = Payment { opened_at: Some(at(10)), ..payment() };
+        let cancelled = Payment { cancelled_at: Some(at(20)), ..opened.clone() };
+        for (payment, second, told) in [
+            (payment(), 0, Accepted),
+            (payment(), 299, Accepted),
+            (payment(), 300, Failed),
+            (opened.clone(), 300, Accepted),
+            (opened.clone(), 899, Accepted),
+            (opened, 900, Failed),
+            (cancelled, 20, Failed),
+        ] {
+            assert_eq!(status(&payment, None, at(second)), told, "{second} {payment:?}");
+        }
+    }
+
+    #[test]
+    fn a_session_tells_by_its_status_and_whether_it_waits() {
+        for (word, closed, told) in [
+            ("CREATED", false, Accepted),
+            ("PENDING", false, Submitted),
+            ("UNDERPAID", false, Submitted),
+            ("UNDERPAID", true, Failed),
+            ("CONFIRMED", true, Completed),
+            ("OVERPAID", true, Completed),
+            ("EXPIRED", true, Failed),
+        ] {
+            let session = crate::deposits::ground::view(word, closed);
+            assert_eq!(status(&payment(), Some(&session), at(950)), told, "{word} {closed}");
+        }
     }
 }
