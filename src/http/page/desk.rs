@@ -256,7 +256,9 @@ mod tests {
     #[test]
     fn looks_ahead_are_told_by_their_headers() {
         let headers = |name: &'static str, value: &'static str| {
-            [(axum::http::HeaderName::from_static(name), HeaderValue::from_static(value))].into_iter().collect::<HeaderMap>()
+            [(axum::http::HeaderName::from_static(name), HeaderValue::from_static(value))]
+                .into_iter()
+                .collect::<HeaderMap>()
         };
         assert!(looks_ahead(&headers("sec-purpose", "prefetch;prerender")));
         assert!(looks_ahead(&headers("x-moz", "prefetch")));

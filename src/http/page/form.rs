@@ -68,7 +68,8 @@ mod tests {
     #[test]
     fn only_the_page_s_own_forms_are_read() {
         let sent = |given: &[(&'static str, &'static str)]| {
-            let headers = given.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+            let headers =
+                given.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
             from_the_page(&headers.collect())
         };
         let host = ("host", "pay.example:8443");

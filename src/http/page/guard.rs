@@ -53,7 +53,8 @@ mod tests {
 
     #[test]
     fn a_page_is_dressed_for_the_street() {
-        let header = |answer: &Response, name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        let header =
+            |answer: &Response, name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
         let alone = page(String::new(), &[], false);
         let policy = header(&alone, "content-security-policy").unwrap();
         assert_eq!(

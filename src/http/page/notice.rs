@@ -139,16 +139,22 @@ mod tests {
 
     #[test]
     fn a_notice_is_spoken_in_the_browser_s_language_and_only_below_the_page() {
-        let headers = |accepted: &'static str| [(header::ACCEPT_LANGUAGE, HeaderValue::from_static(accepted))].into_iter().collect();
+        let headers = |accepted: &'static str| {
+            [(header::ACCEPT_LANGUAGE, HeaderValue::from_static(accepted))].into_iter().collect()
+        };
         let asked = |path: &'static str, accepted| language_of_notice(&Uri::from_static(path), &headers(accepted));
         assert_eq!(asked("/pay/x", "fr-FR"), Some(Language::Fr));
         assert_eq!(asked("/pay/x?lang=en", "fr-FR"), Some(Language::En));
         assert_eq!(asked("/api/v1/x", "fr-FR"), None);
         for language in Language::ALL {
             let words = Words::of(language);
-            for notice in [Notice::Unknown, Notice::TooOld, Notice::TooMany, Notice::Away, Notice::Wrong, Notice::Over] {
+            for notice in [Notice::Unknown, Notice::TooOld, Notice::TooMany, Notice::Away, Notice::Wrong, Notice::Over]
+            {
                 let html = Sheet { words, notice }.render().unwrap();
-                assert!(html.contains("id=\"payment\"") && html.contains(&format!("data-screen=\"{}\"", notice.name())), "{html}");
+                assert!(
+                    html.contains("id=\"payment\"") && html.contains(&format!("data-screen=\"{}\"", notice.name())),
+                    "{html}"
+                );
             }
         }
         assert_eq!(StatusCode::GONE, Code::Gone.status());

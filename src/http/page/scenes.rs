@@ -87,7 +87,8 @@ impl Scene {
     }
 
     fn without(name: &'static str) -> Scene {
-        let choices = vec![choice("polygon", "USDC", false), choice("base", "USDC", true), choice("bnb", "USDT", false)];
+        let choices =
+            vec![choice("polygon", "USDC", false), choice("base", "USDC", true), choice("bnb", "USDT", false)];
         Scene { name, payment: payment(), session: None, coin: None, choices, now: noon() }
     }
 

@@ -278,7 +278,8 @@ impl Facts<'_> {
 }
 
 fn as_wallets_ask(coin: &Choice, session: &View, amount: &str) -> Option<Wallet> {
-    let transfer = Transfer::read(&session.currency_address, coin.chain_id, coin.decimals, &session.deposit_address, amount)?;
+    let transfer =
+        Transfer::read(&session.currency_address, coin.chain_id, coin.decimals, &session.deposit_address, amount)?;
     let link = transfer.link();
     Some(Wallet {
         code: code::svg(&link),

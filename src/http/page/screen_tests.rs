@@ -53,7 +53,8 @@ fn every_status_in_every_condition_has_its_screen() {
         });
         let scene = scene.but(|scene| scene.now = if in_time { noon() } else { over() });
         let shown = screen(&scene);
-        let case = format!("{status} {received} closed {closed} cancelled {cancelled} reverted {reverted} in time {in_time}");
+        let case =
+            format!("{status} {received} closed {closed} cancelled {cancelled} reverted {reverted} in time {in_time}");
         assert_eq!(shown.name(), expected, "{case}");
         let shows = format!("{shown:?}").contains(&View::waiting().deposit_address);
         assert_eq!(shows, address, "{case}: {shown:?}");
@@ -69,7 +70,8 @@ fn before_a_choice_time_and_the_customer_decide() {
         let mut payment = payment();
         payment.cancelled_at = cancelled.then(noon);
         let choices = vec![choice("polygon", "USDC", false), choice("base", "USDC", false)];
-        let scene = Scene { payment, session: None, coin: None, choices, ..Scene::of("", session("CREATED", "0", "1")) };
+        let scene =
+            Scene { payment, session: None, coin: None, choices, ..Scene::of("", session("CREATED", "0", "1")) };
         screen(&scene.but(|scene| scene.now = noon() + minutes(minutes_on)))
     };
     assert_eq!(unchosen(false, 14).name(), "expired");
@@ -87,12 +89,19 @@ fn what_is_due_is_the_rest_and_as_wallets_read_it() {
     let Screen::Underpaid(short) = screen(&Scene::of("", session("UNDERPAID", "1000", "234.5"))) else { panic!() };
     assert_eq!((short.due.amount.as_str(), short.received.as_str()), ("234.5", "1000"));
     let wallet = short.due.wallet.unwrap();
-    assert!(wallet.link.ends_with("@137/transfer?address=0x70997970C51812dc3A010C7d01b50e0d17dc79C8&uint256=234500000"), "{}", wallet.link);
+    assert!(
+        wallet.link.ends_with("@137/transfer?address=0x70997970C51812dc3A010C7d01b50e0d17dc79C8&uint256=234500000"),
+        "{}",
+        wallet.link
+    );
     assert!(wallet.calldata.ends_with(&format!("{:x}", 234_500_000)), "{}", wallet.calldata);
     assert_eq!((wallet.chain.as_str(), wallet.code), ("0x89", code::svg(&wallet.link)));
     assert_eq!(short.due.address_code, code::svg("0x70997970C51812dc3A010C7d01b50e0d17dc79C8"));
     // A token that is configured no more is still owed, but no wallet is told about it.
-    let Screen::Waiting(waiting) = screen(&Scene::of("", session("CREATED", "0", "1")).but(|scene| scene.coin = None)) else { panic!() };
+    let Screen::Waiting(waiting) = screen(&Scene::of("", session("CREATED", "0", "1")).but(|scene| scene.coin = None))
+    else {
+        panic!()
+    };
     assert_eq!(waiting.due.unwrap().wallet, None);
 }
 

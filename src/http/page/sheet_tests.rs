@@ -37,7 +37,12 @@ fn a_screen_shows_where_to_only_while_money_counts() {
         let due = scene.facts().screen().until().is_some() && scene.session.is_some();
         let copies = html.contains(&format!("data-copy=\"{ADDRESS}\""));
         assert_eq!((copies, read(html).contains(ADDRESS)), (due, due), "{}", scene.name);
-        assert_eq!((html.contains("<svg class=\"code\""), html.contains("data-calldata")), (due, due && scene.coin.is_some()), "{}", scene.name);
+        assert_eq!(
+            (html.contains("<svg class=\"code\""), html.contains("data-calldata")),
+            (due, due && scene.coin.is_some()),
+            "{}",
+            scene.name
+        );
         assert_eq!(html.contains("ethereum:"), due && scene.coin.is_some(), "{}", scene.name);
     });
 }
@@ -69,20 +74,31 @@ fn nothing_is_called_paid_that_is_not_confirmed() {
         let state = read(html.split("class=\"state").nth(1).unwrap_or_default().split("</p>").next().unwrap());
         assert_eq!(state.contains(&word), paid, "{}: {state}", scene.name);
         assert_eq!(html.contains("data-return>"), paid, "{}", scene.name);
-        assert_eq!(html.contains("https://shop.example/done?order=7&#38;depositId=f4401bd2"), !html.contains("data-minute") && scene.facts().screen().comes_back() != Return::No, "{}", scene.name);
+        assert_eq!(
+            html.contains("https://shop.example/done?order=7&#38;depositId=f4401bd2"),
+            scene.facts().screen().comes_back() != Return::No,
+            "{}",
+            scene.name
+        );
     });
 }
 
 #[test]
 fn every_screen_names_payee_reason_and_reference_and_has_one_heading() {
     each(|scene, language, html| {
-        for told in ["Atelier Lumière", "Order 7: two lamps", "ATELIER LUMIERE 7", "f4401bd2-1568-4140-bf2d-eb77d2b2b639"] {
+        for told in
+            ["Atelier Lumière", "Order 7: two lamps", "ATELIER LUMIERE 7", "f4401bd2-1568-4140-bf2d-eb77d2b2b639"]
+        {
             assert!(read(html).contains(told), "{}: {told}", scene.name);
         }
         assert_eq!(html.matches("<h1").count(), 1, "{}", scene.name);
         assert_eq!(html.matches("<main").count(), 1, "{}", scene.name);
         let whole = Sheet::new(&place(language), scene.facts(), &Entry::default()).document().unwrap();
-        assert!(whole.contains(&format!("<html lang=\"{}\">", language::tag(language))) && whole.contains(html), "{}", scene.name);
+        assert!(
+            whole.contains(&format!("<html lang=\"{}\">", language::tag(language))) && whole.contains(html),
+            "{}",
+            scene.name
+        );
         for forbidden in [" style=", "<style", "javascript:", " onclick", "http-equiv=\"Content"] {
             assert!(!whole.contains(forbidden), "{}: {forbidden}", scene.name);
         }
@@ -110,7 +126,11 @@ fn what_strangers_wrote_is_text() {
         });
         let entry = Entry { typed: hostile.to_owned(), told: Some(hostile.to_owned()), ..Entry::default() };
         let html = Sheet::new(&place(language), scene.facts(), &entry).document().unwrap();
-        assert!(!html.contains("alert(1)</script>") && !html.contains("<img") && !html.contains("onerror=\""), "{}", scene.name);
+        assert!(
+            !html.contains("alert(1)</script>") && !html.contains("<img") && !html.contains("onerror=\""),
+            "{}",
+            scene.name
+        );
         let text = "&#60;script&#62;alert(1)&#60;/script&#62;&#60;img src=x onerror=&#34;a&#34;&#62;&#39;\u{202e}&#38;amp;😀{{ 7 }}";
         // Set apart, so that it turns nothing else around.
         assert!(html.matches(&format!("<bdi>{text}</bdi>")).count() >= 3, "{}: {html}", scene.name);
@@ -121,7 +141,12 @@ fn what_strangers_wrote_is_text() {
 fn test_tools_are_shown_on_test_networks_alone() {
     each(|scene, language, html| {
         let test = scene.session.as_ref().is_some_and(|session| !session.livemode);
-        assert_eq!((html.contains("/simulate"), html.contains(&Words::of(language).say("testnet"))), (test, test), "{}", scene.name);
+        assert_eq!(
+            (html.contains("/simulate"), html.contains(&Words::of(language).say("testnet"))),
+            (test, test),
+            "{}",
+            scene.name
+        );
         assert_eq!(scene.name == "waiting-testnet", test);
     });
 }
@@ -130,9 +155,15 @@ fn test_tools_are_shown_on_test_networks_alone() {
 fn progress_is_counted_or_left_to_the_chain() {
     let html = |name| main_of(scenes::all().iter().find(|scene| scene.name == name).unwrap(), Language::En);
     assert!(read(&html("seen")).contains("3 of 12 confirmations") && html("seen").contains(TX));
-    assert!(read(&html("seen-tag")).contains("Being finalised by the network") && html("seen-tag").contains("<progress aria"));
+    assert!(
+        read(&html("seen-tag")).contains("Being finalised by the network")
+            && html("seen-tag").contains("<progress aria")
+    );
     assert!(read(&html("reverted-again")).contains("3 of 12 confirmations"));
-    assert!(html("waiting-nudged").contains("value=\"1234.500007\"") || html("waiting-nudged").contains("Please send exactly this amount"));
+    assert!(
+        html("waiting-nudged").contains("value=\"1234.500007\"")
+            || html("waiting-nudged").contains("Please send exactly this amount")
+    );
 }
 
 #[test]
@@ -142,5 +173,8 @@ fn what_was_entered_stands_there_again_with_what_is_wrong() {
     let entry = Entry { chosen: scene.choices[2].key(), typed: "1e3".to_owned(), faults, told: None };
     let html = Sheet::new(&place(Language::En), scene.facts(), &entry).main().unwrap();
     assert!(html.contains("value=\"1e3\" aria-invalid=\"true\"") && html.contains("href=\"#amount\""), "{html}");
-    assert_eq!(html.split(" checked").next().unwrap().rsplit("value=\"").next().unwrap(), format!("{}\" required", scene.choices[2].key()));
+    assert_eq!(
+        html.split(" checked").next().unwrap().rsplit("value=\"").next().unwrap(),
+        format!("{}\" required", scene.choices[2].key())
+    );
 }

@@ -72,10 +72,16 @@ mod tests {
             assert_eq!(link(amount, decimals), None, "{amount}");
         }
         // The example of the standard, in its own order of words.
-        let unicorn = Transfer::read("0x89205A3A3b2A69De6Dbf7f01ED13B2108B2c43e7", 1, 0, "0x8e23ee67d1332ad560396262c48ffbb01f93d052", "1");
+        let unicorn = Transfer::read(
+            "0x89205A3A3b2A69De6Dbf7f01ED13B2108B2c43e7",
+            1,
+            0,
+            "0x8e23ee67d1332ad560396262c48ffbb01f93d052",
+            "1",
+        );
         assert_eq!(
             unicorn.unwrap().link(),
-            "ethereum:0x89205A3A3b2A69De6Dbf7f01ED13B2108B2c43e7@1/transfer?address=0x8e23Ee67d1332aD560396262C48ffbB01f93d052&uint256=1"
+            "ethereum:0x89205A3A3b2A69De6Dbf7f01ED13B2108B2c43e7@1/transfer?address=0x8e23Ee67d1332aD560396262C48ffbB01F93D052&uint256=1"
         );
     }
 

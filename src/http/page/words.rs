@@ -82,7 +82,8 @@ impl Words {
         let pattern = bundle.get_message(key).and_then(|message| message.value());
         let mut errors = Vec::new();
         // A test asks for every key that is used: none is missing.
-        pattern.map_or_else(|| key.to_owned(), |pattern| bundle.format_pattern(pattern, values, &mut errors).into_owned())
+        pattern
+            .map_or_else(|| key.to_owned(), |pattern| bundle.format_pattern(pattern, values, &mut errors).into_owned())
     }
 
     /// A decimal number as people of this language read it: 1,234.50 or 1 234,50. Every digit of it stays; where it has a

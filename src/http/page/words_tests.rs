@@ -15,7 +15,8 @@ fn here() -> PathBuf {
 /// Every file of the page of this ending, joined.
 fn sources(below: &str, ending: &str) -> String {
     let files = fs::read_dir(here().join(below)).unwrap().map(|entry| entry.unwrap().path());
-    let files = files.filter(|path| path.to_str().is_some_and(|path| path.ends_with(ending) && !path.contains("tests")));
+    let files =
+        files.filter(|path| path.to_str().is_some_and(|path| path.ends_with(ending) && !path.contains("tests")));
     files.map(|path| fs::read_to_string(path).unwrap()).collect()
 }
 
@@ -110,7 +111,10 @@ fn times_are_written_out_and_in_utc() {
     assert_eq!(french.moment(&first), "1er août 2026 à 09:05 UTC");
     assert_eq!(english.moment(&other), "28 December 2026, 23:59 UTC");
     assert_eq!(french.moment(&other), "28 décembre 2026 à 23:59 UTC");
-    assert_eq!((french.clock(&first).as_str(), english.machine(&other).as_str()), ("09:05 UTC", "2026-12-28T23:59:59.123Z"));
+    assert_eq!(
+        (french.clock(&first).as_str(), english.machine(&other).as_str()),
+        ("09:05 UTC", "2026-12-28T23:59:59.123Z")
+    );
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 ## Around every page
 title = Payment
-title-for = Payment to
 in-english = English
 in-french = Français
 language = Language

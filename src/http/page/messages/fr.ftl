@@ -2,7 +2,6 @@
 
 ## Autour de chaque page
 title = Paiement
-title-for = Paiement à
 in-english = English
 in-french = Français
 language = Langue
