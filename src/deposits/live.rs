@@ -121,7 +121,7 @@ fn tell(board: &Board, looked: Result<Vec<(SessionId, Update)>, Error>, failures
 }
 
 fn pause(failures: u32) -> Instant {
-    let pause = LOOK_EVERY.saturating_mul(2_u32.saturating_pow(failures.min(4))).min(LOOK_AT_LEAST);
+    let pause = LOOK_EVERY.saturating_mul(2_u32.saturating_pow(failures.min(5))).min(LOOK_AT_LEAST);
     Instant::now().checked_add(pause).unwrap_or_else(Instant::now)
 }
 

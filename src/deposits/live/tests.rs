@@ -94,9 +94,9 @@ async fn a_thousand_viewers_of_a_hundred_sessions_are_one_question_a_look() {
     }
     assert!(shared.iter().skip(100).zip(&shared).all(|(later, first)| Arc::ptr_eq(later, first)), "written twice");
     scene.asked();
-    sleep(Duration::from_millis(10_250)).await;
+    sleep(Duration::from_millis(10_100)).await;
     let asked = scene.asked();
-    assert_eq!(asked.len(), 20);
+    assert_eq!(asked.len(), 50);
     assert!(asked.iter().all(|sessions| sessions.len() == 100));
 }
 
@@ -107,9 +107,9 @@ async fn who_is_new_is_answered_at_once_and_others_are_not_asked_about() {
     scene.shows("b", "open");
     let mut first = scene.watch("a", None);
     assert_eq!(id(&mut first).await.as_deref(), Some("open"));
-    sleep(Duration::from_millis(300)).await;
+    sleep(Duration::from_millis(100)).await;
     assert_eq!(scene.asked(), [[session("a")]]);
-    sleep(Duration::from_millis(400)).await;
+    sleep(Duration::from_millis(200)).await;
     assert_eq!(scene.asked(), [[session("a")]]);
     let begun = Instant::now();
     assert_eq!(id(&mut scene.watch("b", None)).await.as_deref(), Some("open"));
