@@ -70,6 +70,7 @@ pub(super) fn view(status: &str, closed: bool) -> View {
         shut: false,
         widget: None,
         closed,
+        reverted: false,
         customer_email: None,
         metadata: None,
         id: "dep_1".to_owned(),

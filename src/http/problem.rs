@@ -9,7 +9,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::Fault;
+use super::page;
+use crate::domain::{Fault, Language};
 use crate::{deposits, store, webhooks};
 
 /// Why something was not done; programs go by this.
@@ -61,7 +62,7 @@ pub(super) enum Code {
 }
 
 impl Code {
-    fn status(self) -> StatusCode {
+    pub(super) fn status(self) -> StatusCode {
         match self {
             Code::ValidationFailed
             | Code::MalformedJson
@@ -167,6 +168,8 @@ pub(super) enum Dialect {
     Problem,
     /// [`PaymentError`]
     Payments,
+    /// A page for people who speak this language.
+    Page(Language),
 }
 
 /// Lets the outermost layer add the request's id.
@@ -209,6 +212,9 @@ impl Told {
             Dialect::Payments => {
                 let body = serde_json::to_vec(&problem.in_words(id)).unwrap_or_default();
                 problem.answer("application/json", body)
+            }
+            Dialect::Page(language) => {
+                page::notice(problem.code, problem.retry_after, language).unwrap_or_else(|| problem.into_response())
             }
         }
     }

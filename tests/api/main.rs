@@ -19,6 +19,7 @@ mod credentials;
 mod description;
 mod ending;
 mod headers;
+mod page;
 mod payments;
 mod rates;
 mod server;

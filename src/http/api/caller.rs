@@ -22,7 +22,7 @@ pub(super) struct Client(pub(super) IpAddr);
 
 /// What a request says about who sends it.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(in crate::http) struct Asked {
     client: Option<IpAddr>,
     bearer: Option<Secret<String>>,
     secret: Option<Secret<String>>,
@@ -54,7 +54,7 @@ fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 /// An id in a path. What no id of ours can be becomes one that nothing has: whoever asks for it learns the same as of any
 /// other that does not exist.
 #[derive(Debug)]
-pub(super) struct Id(pub(super) String);
+pub(in crate::http) struct Id(pub(in crate::http) String);
 
 impl FromRequestParts<App> for Id {
     type Rejection = Infallible;
@@ -216,14 +216,14 @@ impl App {
     }
 
     /// A wrong ticket counts like a wrong secret.
-    pub(super) fn failed(&self, asked: &Asked) {
+    pub(in crate::http) fn failed(&self, asked: &Asked) {
         if let Some(client) = asked.client {
             self.0.rates.note_failure(client);
         }
     }
 
     /// Refuses an address that has offered too many wrong credentials, before anything is looked up.
-    pub(super) fn not_failing(&self, asked: &Asked) -> Result<(), Problem> {
+    pub(in crate::http) fn not_failing(&self, asked: &Asked) -> Result<(), Problem> {
         let left = asked.client.map_or(Ok(()), |client| self.0.rates.failures_left(client));
         left.map_err(|pause| Problem::new(Code::RateLimited).retry_after(pause).because("too many wrong credentials"))
     }
