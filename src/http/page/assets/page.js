@@ -19,7 +19,7 @@ function swap(html) {
   const next = $("#payment", new DOMParser().parseFromString(html, "text/html"));
   const old = main();
   if (!next || !old) return;
-  const focused = document.activeElement?.id;
+  const focused = old.contains(document.activeElement) && document.activeElement;
   const open = [...old.querySelectorAll("details[open][id]")].map((details) => details.id);
   const checked = [...old.querySelectorAll("input[type=radio][id]:checked")].map((input) => input.id);
   const [x, y] = [scrollX, scrollY];
@@ -31,7 +31,7 @@ function swap(html) {
   checked.forEach((id) => { const input = document.getElementById(id); if (input) input.checked = true; });
   document.title = next.dataset.title;
   dress();
-  if (focused) (document.getElementById(focused) ?? heading()).focus({ preventScroll: true });
+  if (focused) ((focused.id && document.getElementById(focused.id)) || heading()).focus({ preventScroll: true });
   scrollTo(x, y);
   if (another) {
     minuteTold = false;
