@@ -24,7 +24,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const WATCHED_BEAT: Duration = Duration::from_millis(650);
 const BEAT: Duration = Duration::from_millis(250);
 /// How long a reader at a terminal has to pay by the link, who did not ask for everything to be kept.
-const VISIT: Duration = Duration::from_secs(900);
+const VISIT: Duration = Duration::from_secs(300);
 /// Where a session of the reader's own is to be paid.
 const YOURS: Address = Address::repeat_byte(0x77);
 /// How long webhooks may take after the story's end.
@@ -56,7 +56,7 @@ pub async fn run(options: Options) -> anyhow::Result<bool> {
         }
     };
     if options.keep || screen.is_watched() {
-        let until = if options.keep { "until Ctrl-C" } else { "for a quarter of an hour, or until Ctrl-C" };
+        let until = if options.keep { "until Ctrl-C" } else { "for five minutes, or until Ctrl-C" };
         invite(&stage, &Scene::look(&stage).await?, &mut screen, until)?;
         tokio::select! {
             gone = go_on(&stage) => gone?,
