@@ -107,9 +107,12 @@ async fn the_customer_chooses_waits_and_gives_up() {
     assert!(page.body.contains("name=\"amount\"") && !page.body.contains(TO), "{page:?}");
     assert_eq!(get(&server, &format!("{path}/events")).await.status, 204);
     let choose = format!("{path}/choose?lang=fr");
-    for fields in
-        ["", "choice=polygon%3A0x00&amount=5", &format!("choice={CHOICE}&amount=5%2C5555555"), &format!("choice={CHOICE}")]
-    {
+    for fields in [
+        "",
+        "choice=polygon%3A0x00&amount=5",
+        &format!("choice={CHOICE}&amount=5%2C5555555"),
+        &format!("choice={CHOICE}"),
+    ] {
         let refused = form(&choose, fields).at(server.at).await;
         shows(&refused, 400, "choose");
         assert!(refused.body.contains("id=\"faults\"") && refused.body.contains("lang=\"fr\""), "{refused:?}");
@@ -230,4 +233,16 @@ async fn a_page_keeps_to_itself_and_weighs_little() {
     assert!(weight <= 60_000, "{weight} bytes");
     let document = get(&server, "/openapi.json").await;
     assert!(!document.body.contains("\"/pay/"), "it is no part of the API");
+}
+
+#[tokio::test]
+async fn a_database_that_does_not_do_it_is_told_to_people() {
+    let (server, shop) = scene().await;
+    let path = link(&server, &shop, |_| ()).await;
+    run(&server, "ALTER TABLE payments RENAME TO elsewhere").await;
+    let broken = Ask::get(&path).with("Accept-Language", "fr").at(server.at).await;
+    shows(&broken, 500, "away");
+    assert!(broken.body.contains("<html lang=\"fr\">") && !broken.body.contains("payments"), "{broken:?}");
+    run(&server, "ALTER TABLE elsewhere RENAME TO payments").await;
+    shows(&get(&server, &path).await, 200, "waiting");
 }

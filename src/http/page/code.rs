@@ -54,7 +54,7 @@ mod tests {
             let (place, rest) = run.split_once('h').unwrap();
             let (x, y) = place.split_once(' ').unwrap();
             let length = number(rest.split_once('v').unwrap().0);
-            (0..length).map(|more| (number(x) + more, number(y))).collect::<Vec<_>>()
+            (0..length).map(|more| (number(x).saturating_add(more), number(y))).collect::<Vec<_>>()
         };
         path.split('M').skip(1).flat_map(run).collect()
     }

@@ -24,8 +24,9 @@ pub(super) fn noon() -> Time {
     DateTime::parse_from_rfc3339("2026-11-28T14:01:40Z").unwrap().with_timezone(&Utc)
 }
 
-pub(super) fn minutes(number: i64) -> TimeDelta {
-    TimeDelta::minutes(number)
+/// So many minutes after that.
+pub(super) fn after(minutes: i64) -> Time {
+    noon().checked_add_signed(TimeDelta::minutes(minutes)).unwrap()
 }
 
 pub(super) fn choice(network: &str, symbol: &str, preferred: bool) -> Choice {
@@ -56,9 +57,9 @@ pub(super) fn payment() -> Payment {
         country: None,
         language: None,
         metadata: vec![("Order".to_owned(), "7".to_owned())],
-        created_at: noon() - minutes(1),
-        opens_until: noon() + minutes(4),
-        expires_at: noon() + minutes(14),
+        created_at: after(-1),
+        opens_until: after(4),
+        expires_at: after(14),
         opened_at: Some(noon()),
         cancelled_at: None,
         session: None,
@@ -127,7 +128,7 @@ pub(super) fn all() -> Vec<Scene> {
             scene.coin.iter_mut().for_each(|coin| coin.testnet = true);
         }),
         waiting().but(|scene| (scene.name, scene.coin) = ("waiting-unconfigured", None)),
-        waiting().but(|scene| (scene.name, scene.now) = ("waiting-over", noon() + minutes(14))),
+        waiting().but(|scene| (scene.name, scene.now) = ("waiting-over", after(14))),
         Scene::of("waiting-vanished", session("PENDING", "0", "1234.5")),
         Scene::of("seen", session("PENDING", "1234.5", "0")),
         Scene::of("seen-short", session("PENDING", "1000", "234.5")),
@@ -137,7 +138,7 @@ pub(super) fn all() -> Vec<Scene> {
         Scene::of("paid", session("CONFIRMED", "1234.5", "0")).whose(closed).whose(confirmed),
         Scene::of("overpaid", session("OVERPAID", "1300", "0")).whose(closed).whose(confirmed),
         Scene::of("expired", session("EXPIRED", "0", "1234.5")).whose(closed),
-        Scene::without("expired-unchosen").but(|scene| scene.now = noon() + minutes(14)),
+        Scene::without("expired-unchosen").but(|scene| scene.now = after(14)),
         Scene::of("cancelled", session("EXPIRED", "0", "1234.5")).whose(closed).whose(|view| {
             view.cancelled_at = Some("2026-11-28T14:02:00.000Z".to_owned());
         }),

@@ -1,6 +1,6 @@
 //! Every status in every condition, and the screen that it makes.
 
-use super::super::scenes::{self, Scene, TX, choice, minutes, noon, payment, session};
+use super::super::scenes::{self, Scene, TX, after, choice, noon, payment, session};
 use super::*;
 
 fn screen(scene: &Scene) -> Screen {
@@ -17,7 +17,6 @@ fn each_scene_is_drawn_as_it_is_called() {
 
 #[test]
 fn every_status_in_every_condition_has_its_screen() {
-    let over = || noon() + minutes(14);
     // Status, received, missing, closed, cancelled, reverted, in time: the screen, and whether it shows an address.
     for (status, received, missing, closed, cancelled, reverted, in_time, expected, address) in [
         ("CREATED", "0", "5", false, false, false, true, "waiting", true),
@@ -51,7 +50,7 @@ fn every_status_in_every_condition_has_its_screen() {
             (view.closed, view.reverted) = (closed, reverted);
             view.cancelled_at = cancelled.then(|| "2026-11-28T14:01:00.000Z".to_owned());
         });
-        let scene = scene.but(|scene| scene.now = if in_time { noon() } else { over() });
+        let scene = scene.but(|scene| scene.now = if in_time { noon() } else { after(14) });
         let shown = screen(&scene);
         let case =
             format!("{status} {received} closed {closed} cancelled {cancelled} reverted {reverted} in time {in_time}");
@@ -72,7 +71,7 @@ fn before_a_choice_time_and_the_customer_decide() {
         let choices = vec![choice("polygon", "USDC", false), choice("base", "USDC", false)];
         let scene =
             Scene { payment, session: None, coin: None, choices, ..Scene::of("", session("CREATED", "0", "1")) };
-        screen(&scene.but(|scene| scene.now = noon() + minutes(minutes_on)))
+        screen(&scene.but(|scene| scene.now = after(minutes_on)))
     };
     assert_eq!(unchosen(false, 14).name(), "expired");
     assert_eq!(unchosen(true, 0), Screen::Cancelled);

@@ -68,7 +68,9 @@ fn text_of(template: &str) -> String {
     let mut text = template.to_owned();
     for (open, close) in [("{#", "#}"), ("{%", "%}"), ("{{", "}}"), ("<", ">")] {
         while let Some(start) = text.find(open) {
-            let end = text[start..].find(close).map_or(text.len(), |end| start + end + close.len());
+            let end = text[start..]
+                .find(close)
+                .map_or(text.len(), |end| start.saturating_add(end).saturating_add(close.len()));
             text.replace_range(start..end, " ");
         }
     }
