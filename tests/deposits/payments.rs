@@ -36,7 +36,7 @@ fn field(name: &str, value: &str, pii: bool) -> Metadatum {
 
 /// A widget that takes USD at the shop.
 async fn usd(rig: &Rig) -> Widget {
-    rig.widget_of("default", |new| only_usd(new)).await
+    rig.widget_of("default", only_usd).await
 }
 
 fn only_usd(new: &mut NewWidget) {
