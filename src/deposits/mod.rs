@@ -23,10 +23,10 @@ pub use api_key::{Signer, public_key};
 pub use open::Opened;
 pub use opening::{OpenedBy, Opening, destination};
 pub use tickets::Ticket;
-pub use view::{ListFilter, Page, View, time};
+pub use view::{Known, ListFilter, Page, View, time};
 pub use widget::NewWidget;
 
-pub use crate::store::{ApiKeyRow as ApiKey, BusinessRow as Business, RequestKey, WidgetRow as Widget};
+pub use crate::store::{ApiKeyRow as ApiKey, BusinessRow as Business, Named, RequestKey, WidgetRow as Widget};
 
 use crate::domain::{Fault, SessionId};
 use crate::settings::Settings;

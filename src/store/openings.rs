@@ -196,15 +196,14 @@ async fn open(
         return Ok(known);
     }
     // Asked first: whether an amount is free at another's address is told to nobody.
-    if owner(connection, new).await?.is_none() {
-        wait_for_first_use(connection, new).await?;
-    }
-    if anothers(connection, new).await? {
+    let before = owner_or_turn(connection, new).await?;
+    if before.as_deref().is_some_and(|owner| owner != business(new)) {
         return Ok(OpenOutcome::AnothersAddress);
     }
     let (amount, expires_at) = insert(connection, new, reservation).await?;
-    // And asked after the insert: an outside program that used the address first at the same moment has committed by now.
-    if anothers(connection, new).await? {
+    // Asked again where it was nobody's: whoever used it first while our turn was waited for has committed by now, and so
+    // has an outside program that did at the same moment. Whose an address is once, it stays.
+    if before.is_none() && anothers(connection, new).await? {
         return Ok(OpenOutcome::AnothersAddress);
     }
     if let Some(key) = key {
@@ -261,16 +260,18 @@ async fn owner(connection: &mut PgConnection, new: &NewSession) -> Result<Option
     Ok(owner.fetch_optional(connection).await?)
 }
 
-/// Whoever opens the first session at an address is alone with it until it is known whose it is. A lock of its own: rows
+/// Whose the address is. Whoever opens the first session at an address is alone with it until it is known whose it is: so
+/// where it is nobody's, this waits for the turn, and whose it has become meanwhile is not said. A lock of its own: rows
 /// would be locked in another order than outside programs do.
-async fn wait_for_first_use(connection: &mut PgConnection, new: &NewSession) -> Result<(), Error> {
-    sqlx::query!(
-        r#"SELECT pg_advisory_xact_lock(hashtextextended($1::text, 4)) IS NULL AS "locked""#,
+async fn owner_or_turn(connection: &mut PgConnection, new: &NewSession) -> Result<Option<String>, Error> {
+    let row = sqlx::query!(
+        r#"SELECT o.owner, CASE WHEN o.owner IS NULL THEN pg_advisory_xact_lock(hashtextextended($1::text, 4)) IS NULL END AS "turn"
+             FROM (SELECT (SELECT business_id FROM deposit_addresses WHERE address = $1) AS owner) AS o"#,
         codec::address_text(new.to),
     )
     .fetch_one(connection)
     .await?;
-    Ok(())
+    Ok(row.owner)
 }
 
 /// What is known of a key already; nothing for a new one, which is ours until the transaction ends.

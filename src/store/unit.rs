@@ -16,14 +16,12 @@ pub struct Unit {
 impl Store {
     /// Opens a unit of work.
     pub async fn unit(&self) -> Result<Unit, Error> {
-        let mut transaction = self.pool.begin().await?;
-        transaction
-            .execute(sqlx::raw_sql(
-                "SET LOCAL statement_timeout = '20s'; SET LOCAL lock_timeout = '1s'; \
-                 SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL deposit_watcher.writer = 'on'",
-            ))
-            .await?;
-        Ok(Unit { transaction })
+        let begun = tokio::spawn(begin(
+            self.pool.clone(),
+            "SET LOCAL statement_timeout = '20s'; SET LOCAL lock_timeout = '1s'; \
+             SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL deposit_watcher.writer = 'on'",
+        ));
+        Ok(Unit { transaction: begun.await.unwrap_or_else(left_behind)? })
     }
 }
 
@@ -112,14 +110,22 @@ where
 {
     let pool = pool.clone();
     let task = tokio::spawn(async move {
-        let mut transaction = pool.begin().await?;
-        transaction
-            .execute(sqlx::raw_sql(
-                "SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '3s'; \
-                 SET LOCAL idle_in_transaction_session_timeout = '5s'",
-            ))
-            .await?;
-        work(transaction).await
+        let bounds = "SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '3s'; \
+                      SET LOCAL idle_in_transaction_session_timeout = '5s'";
+        work(begin(pool, bounds).await?).await
     });
-    task.await.unwrap_or_else(|fallen| Err(Error::Unavailable(format!("a transaction was left behind: {fallen}"))))
+    task.await.unwrap_or_else(left_behind)
+}
+
+/// Begins a transaction within these bounds. Only ever in a task of its own, which nobody can drop: a `begin` that is
+/// dropped during its round trip hands back a connection inside an open transaction (sqlx #4385, #4393), and the next
+/// borrower's acknowledged write would be rolled back with it.
+async fn begin(pool: PgPool, bounds: &'static str) -> Result<Transaction<'static, Postgres>, Error> {
+    let mut transaction = pool.begin().await?;
+    transaction.execute(sqlx::raw_sql(bounds)).await?;
+    Ok(transaction)
+}
+
+fn left_behind<T>(fallen: tokio::task::JoinError) -> Result<T, Error> {
+    Err(Error::Unavailable(format!("a transaction was left behind: {fallen}")))
 }

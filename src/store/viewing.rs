@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use sqlx::{Postgres, Transaction};
+use sqlx::{PgConnection, Postgres, Transaction};
 
 use super::unit::to_the_end;
 use super::{Error, Store, codec};
@@ -75,8 +75,12 @@ pub struct SessionFilter {
 }
 
 impl Store {
-    /// The sessions of these ids that exist, in no order.
-    pub async fn view_sessions(&self, ids: &[SessionId]) -> Result<Vec<ViewedSession>, Error> {
+    /// The sessions of these ids that exist, in no order. ARRAY hides from the planner how many they are: it plans once, and
+    /// not for every number of them.
+    pub(super) async fn view(
+        connection: &mut PgConnection,
+        ids: &[SessionId],
+    ) -> Result<Vec<ViewedSession>, Error> {
         let ids: Vec<String> = ids.iter().map(|id| codec::name(&id.0).to_owned()).collect();
         let rows = sqlx::query_as!(
             Row,
@@ -91,12 +95,17 @@ impl Store {
                       s.customer_email, s.metadata, s.created_at, s.expires_at, s.cancelled_at, s.confirmed_at, s.closed_at IS NOT NULL AS "closed!",
                       (SELECT n.scanned_number - max(t.block_number) + 1 FROM transfers t, networks n
                         WHERE t.session_id = s.id AND t.state <> 'ORPHANED' AND n.slug = s.network GROUP BY n.scanned_number) AS confirmations
-                 FROM deposit_sessions s WHERE s.id = ANY ($1)"#,
+                 FROM deposit_sessions s WHERE s.id = ANY (ARRAY(SELECT unnest($1::text[])))"#,
             &ids,
         )
-        .fetch_all(&self.pool)
+        .fetch_all(connection)
         .await?;
         Ok(rows.into_iter().map(ViewedSession::from).collect())
+    }
+
+    /// The same on a connection of the pool.
+    pub async fn view_sessions(&self, ids: &[SessionId]) -> Result<Vec<ViewedSession>, Error> {
+        Store::view(&mut *self.pool.acquire().await?, ids).await
     }
 
     /// A widget's sessions, newest first, `limit` of them at most.
