@@ -26,10 +26,8 @@ pub(super) trait Clerk: Send + 'static {
     type Answer: Send + 'static;
 
     /// As many answers as questions, in their order.
-    fn answer(
-        &mut self,
-        questions: &[Self::Question],
-    ) -> impl Future<Output = Result<Vec<Self::Answer>, Error>> + Send;
+    fn answer(&mut self, questions: &[Self::Question])
+    -> impl Future<Output = Result<Vec<Self::Answer>, Error>> + Send;
 }
 
 /// One clerk's counter, with everybody who waits there. Clones are the same one.

@@ -77,10 +77,7 @@ pub struct SessionFilter {
 impl Store {
     /// The sessions of these ids that exist, in no order. ARRAY hides from the planner how many they are: it plans once, and
     /// not for every number of them.
-    pub(super) async fn view(
-        connection: &mut PgConnection,
-        ids: &[SessionId],
-    ) -> Result<Vec<ViewedSession>, Error> {
+    pub(super) async fn view(connection: &mut PgConnection, ids: &[SessionId]) -> Result<Vec<ViewedSession>, Error> {
         let ids: Vec<String> = ids.iter().map(|id| codec::name(&id.0).to_owned()).collect();
         let rows = sqlx::query_as!(
             Row,

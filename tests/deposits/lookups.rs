@@ -15,7 +15,8 @@ use crate::rig::{Rig, checkout, opening, session};
 const BLOCKED: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
     AND application_name = 'deposit-watcher' AND wait_event_type = 'Lock'";
 /// Ends them.
-const KILL_BLOCKED: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database()
+const KILL_BLOCKED: &str =
+    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database()
     AND application_name = 'deposit-watcher' AND wait_event_type = 'Lock'";
 /// Ends all of ours.
 const KILL: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database()
@@ -94,7 +95,8 @@ async fn a_connection_that_died_at_rest_costs_nobody_an_answer() {
 async fn a_change_is_seen_by_whoever_asks_after_it() {
     let rig = Rig::new().await;
     let widget = rig.widget().await;
-    let opened = join_all((0..8).map(|_| rig.office.open(&widget, &opening(), None))).await;
+    let asked = opening();
+    let opened = join_all((0..8).map(|_| rig.office.open(&widget, &asked, None))).await;
     let ids: Vec<SessionId> = opened.into_iter().map(|opened| session(&opened.unwrap().id)).collect();
     let crowd = async {
         for _ in 0..50 {
