@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::PgConnection;
 
-use super::unit::to_the_end;
+use super::errand::{Errand, to_the_end};
 use super::{Error, Store, codec};
 use crate::domain::{ApiKeyId, BusinessId, Time};
 
@@ -199,7 +199,7 @@ impl Store {
         overlap: f64,
     ) -> Result<bool, Error> {
         let (before, id, material) = (before.clone(), id.clone(), material.clone());
-        to_the_end(&self.pool, async move |mut transaction: Transaction<'static, Postgres>| {
+        to_the_end(&self.pool, async move |mut transaction: Errand| {
             let ending = sqlx::query!(
                 "UPDATE api_keys SET expires_at = least(expires_at, clock_timestamp() + make_interval(secs => $2))
                   WHERE id = $1 AND disabled_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())",

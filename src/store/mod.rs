@@ -13,6 +13,7 @@ mod businesses;
 mod codec;
 mod deliveries;
 mod demo_rows;
+mod errand;
 mod expiry;
 mod history;
 mod lease;

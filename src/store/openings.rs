@@ -2,9 +2,9 @@
 //! Amount, session, address and the kept answer come in one transaction. Not for the rules of who may open what.
 
 use serde_json::Value;
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::PgConnection;
 
-use super::unit::to_the_end;
+use super::errand::{Errand, to_the_end};
 use super::{Error, Store, codec};
 use crate::domain::{Address, BusinessId, SessionId, Slug, Time, WidgetId};
 
@@ -89,7 +89,7 @@ impl Store {
         answer: impl Fn(&str, Time) -> Value + Send + Sync + 'static,
     ) -> Result<OpenOutcome, Error> {
         let (asked, key) = (new.clone(), key.cloned());
-        let done = to_the_end(&self.pool, async move |mut transaction: Transaction<'static, Postgres>| {
+        let done = to_the_end(&self.pool, async move |mut transaction: Errand| {
             let outcome = open(&mut transaction, &asked, reservation, key.as_ref(), &answer).await;
             if let Ok(OpenOutcome::Opened(..)) = outcome {
                 transaction.commit().await?;
@@ -112,7 +112,7 @@ impl Store {
     /// transaction that holds nothing else: so it waits for whoever uses it right now, and nobody waits for it in turn.
     async fn is_anothers(&self, new: &NewSession) -> Result<bool, Error> {
         let new = new.clone();
-        to_the_end(&self.pool, async move |mut transaction: Transaction<'static, Postgres>| {
+        to_the_end(&self.pool, async move |mut transaction: Errand| {
             sqlx::query!(
                 "INSERT INTO deposit_addresses (address, business_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
                 codec::address_text(new.to),
@@ -130,7 +130,7 @@ impl Store {
     /// What was answered under a key, or why nothing is; nothing where the key is new.
     pub async fn known_request(&self, key: &RequestKey) -> Result<Option<OpenOutcome>, Error> {
         let key = key.clone();
-        to_the_end(&self.pool, async move |mut transaction: Transaction<'static, Postgres>| {
+        to_the_end(&self.pool, async move |mut transaction: Errand| {
             let known = known(&mut transaction, &key).await?;
             transaction.rollback().await?;
             Ok(known)
@@ -153,7 +153,7 @@ impl Store {
     /// row is waited for, but not for long.
     pub async fn cancel_unpaid_session(&self, id: &SessionId) -> Result<bool, Error> {
         let id = codec::name(&id.0).to_owned();
-        to_the_end(&self.pool, async move |mut transaction: Transaction<'static, Postgres>| {
+        to_the_end(&self.pool, async move |mut transaction: Errand| {
             // The clock, not now(): where the row had to be waited for, money may have come since the statement began.
             let cancelled = sqlx::query!(
                 "UPDATE deposit_sessions SET cancelled_at = clock_timestamp()

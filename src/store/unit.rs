@@ -99,24 +99,6 @@ impl Unit {
     }
 }
 
-/// Carries a transaction that no [`Unit`] holds to its end, though whoever asked for it has gone: an answer that nobody
-/// waited for is kept under its key, and no transaction stays open behind a future that was dropped. The server itself
-/// ends what takes too long.
-pub(super) async fn to_the_end<T, W, F>(pool: &PgPool, work: W) -> Result<T, Error>
-where
-    T: Send + 'static,
-    W: FnOnce(Transaction<'static, Postgres>) -> F + Send + 'static,
-    F: Future<Output = Result<T, Error>> + Send,
-{
-    let pool = pool.clone();
-    let task = tokio::spawn(async move {
-        let bounds = "SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '3s'; \
-                      SET LOCAL idle_in_transaction_session_timeout = '5s'";
-        work(begin(pool, bounds).await?).await
-    });
-    task.await.unwrap_or_else(left_behind)
-}
-
 /// Begins a transaction within these bounds. Only ever in a task of its own, which nobody can drop: a `begin` that is
 /// dropped during its round trip hands back a connection inside an open transaction (sqlx #4385, #4393), and the next
 /// borrower's acknowledged write would be rolled back with it.
@@ -126,6 +108,6 @@ async fn begin(pool: PgPool, bounds: &'static str) -> Result<Transaction<'static
     Ok(transaction)
 }
 
-fn left_behind<T>(fallen: tokio::task::JoinError) -> Result<T, Error> {
+pub(super) fn left_behind<T>(fallen: tokio::task::JoinError) -> Result<T, Error> {
     Err(Error::Unavailable(format!("a transaction was left behind: {fallen}")))
 }

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::PgConnection;
 
-use super::unit::to_the_end;
+use super::errand::{Errand, to_the_end};
 use super::{Error, Store, codec};
 use crate::domain::{BusinessId, SessionId, Time, WidgetId};
 
@@ -114,7 +114,7 @@ impl Store {
     ) -> Result<Vec<ViewedSession>, Error> {
         let (after_time, after_id) = filter.after.as_ref().map(|(time, id)| (*time, id.0.clone())).unzip();
         let (widget, filter) = (codec::name(&widget.0).to_owned(), filter.clone());
-        let ids = to_the_end(&self.pool, async move |mut transaction: Transaction<'static, Postgres>| {
+        let ids = to_the_end(&self.pool, async move |mut transaction: Errand| {
             // Other programs may write any widget beside any business: only the widget's own business is listed.
             let ids = sqlx::query_scalar!(
                 "SELECT id FROM deposit_sessions

@@ -2,9 +2,9 @@
 //! [`crate::deposits`].
 
 use serde_json::Value;
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::PgConnection;
 
-use super::unit::to_the_end;
+use super::errand::{Errand, to_the_end};
 use super::{Error, Store, codec};
 use crate::domain::{BusinessId, Time, WidgetId};
 
@@ -55,7 +55,7 @@ impl Store {
     /// Adds a widget with its first secret's digest; false where the business has as many as it may.
     pub async fn add_widget(&self, new: &WidgetRow, secret: &[u8; 32], at_most: i64) -> Result<bool, Error> {
         let (new, secret) = (new.clone(), *secret);
-        to_the_end(&self.pool, async move |mut transaction: Transaction<'static, Postgres>| {
+        to_the_end(&self.pool, async move |mut transaction: Errand| {
             if others(&mut transaction, &new.business_id, &new.id).await? >= at_most {
                 transaction.rollback().await?;
                 return Ok(false);
@@ -118,7 +118,7 @@ impl Store {
     /// Opens a widget again; false where its business has as many as it may.
     pub async fn enable_widget(&self, id: &WidgetId, business: &BusinessId, at_most: i64) -> Result<bool, Error> {
         let (id, business) = (id.clone(), business.clone());
-        to_the_end(&self.pool, async move |mut transaction: Transaction<'static, Postgres>| {
+        to_the_end(&self.pool, async move |mut transaction: Errand| {
             let others = others(&mut transaction, &business, &id).await?;
             if others >= at_most {
                 transaction.rollback().await?;
@@ -146,7 +146,7 @@ impl Store {
     /// Gives a widget another secret; those before are good for so many seconds more. False where there is no such widget.
     pub async fn rotate_widget(&self, id: &WidgetId, secret: &[u8; 32], overlap: f64) -> Result<bool, Error> {
         let (id, secret) = (id.clone(), *secret);
-        to_the_end(&self.pool, async move |mut transaction: Transaction<'static, Postgres>| {
+        to_the_end(&self.pool, async move |mut transaction: Errand| {
             let found = sqlx::query!("SELECT id FROM widgets WHERE id = $1 FOR UPDATE", codec::name(&id.0))
                 .fetch_optional(&mut *transaction)
                 .await?;
