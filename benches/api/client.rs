@@ -1,46 +1,53 @@
-//! A connection that is kept, and the requests that are sent on it: no client library's speed is measured.
+//! Connections that are kept, and the requests that are sent on them: no client library's speed is measured, and of an
+//! answer no more is read than its status and its length.
 
+use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::process::Command;
 
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 use super::server::Server;
 
-/// Keep-alive HTTP/1.1.
-pub(crate) struct Client {
-    stream: BufReader<TcpStream>,
+/// One request after the other, each waited for by a thread.
+pub(crate) struct Caller {
+    stream: std::net::TcpStream,
+    answer: Vec<u8>,
 }
 
-impl Client {
-    pub(crate) async fn connect(at: SocketAddr) -> Client {
-        let stream = TcpStream::connect(at).await.unwrap();
+impl Caller {
+    pub(crate) fn connect(at: SocketAddr) -> Caller {
+        let stream = std::net::TcpStream::connect(at).unwrap();
         stream.set_nodelay(true).unwrap();
-        Client { stream: BufReader::new(stream) }
+        Caller { stream, answer: vec![0; 16 * 1_024] }
     }
 
     /// Sends a request and reads its answer whole; the status.
-    pub(crate) async fn send(&mut self, request: &str) -> u16 {
-        self.stream.get_mut().write_all(request.as_bytes()).await.unwrap();
-        let (mut status, mut length) = (0, 0);
+    pub(crate) fn send(&mut self, request: &str) -> u16 {
+        self.stream.write_all(request.as_bytes()).unwrap();
+        let mut read = 0;
         loop {
-            let mut line = String::new();
-            assert!(self.stream.read_line(&mut line).await.unwrap() > 0, "the connection was closed");
-            let line = line.trim_end().to_lowercase();
-            if line.is_empty() {
-                break;
-            }
-            if let Some(rest) = line.strip_prefix("http/1.1 ") {
-                status = rest[..3].parse().unwrap();
-            }
-            if let Some(value) = line.strip_prefix("content-length: ") {
-                length = value.parse().unwrap();
+            let more = self.stream.read(&mut self.answer[read..]).unwrap();
+            assert!(more > 0, "the connection was closed");
+            read += more;
+            if let Some(status) = whole(&self.answer[..read]) {
+                return status;
             }
         }
-        self.stream.read_exact(&mut vec![0; length]).await.unwrap();
-        status
+    }
+}
+
+/// A stream of events.
+pub(crate) struct Viewer {
+    stream: BufReader<TcpStream>,
+}
+
+impl Viewer {
+    pub(crate) async fn connect(at: SocketAddr) -> Viewer {
+        let stream = TcpStream::connect(at).await.unwrap();
+        Viewer { stream: BufReader::new(stream) }
     }
 
     /// The next line of a stream that does not end.
@@ -54,6 +61,15 @@ impl Client {
     pub(crate) async fn ask(&mut self, request: &str) {
         self.stream.get_mut().write_all(request.as_bytes()).await.unwrap();
     }
+}
+
+/// The status of an answer that is there to its end. Our server writes names in lower case.
+fn whole(answer: &[u8]) -> Option<u16> {
+    let head = answer.windows(4).position(|end| end == b"\r\n\r\n")?;
+    let text = std::str::from_utf8(&answer[..head]).unwrap();
+    let length = text.split("\r\n").find_map(|line| line.strip_prefix("content-length: ")).expect("a length");
+    let length: usize = length.parse().unwrap();
+    (answer.len() >= head + 4 + length).then(|| text["HTTP/1.1 ".len()..][..3].parse().unwrap())
 }
 
 /// A business with a widget, and a token that lasts.

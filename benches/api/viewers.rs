@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use sqlx::postgres::PgPool;
 use sqlx::{Executor, Row};
 
-use super::client::{Client, Shop};
+use super::client::{Shop, Viewer};
 use super::server::Server;
 use super::support::Database;
 
@@ -26,7 +26,7 @@ async fn transactions(pool: &PgPool) -> i64 {
 }
 
 /// Reads up to the end of the next state.
-async fn state(client: &mut Client) {
+async fn state(client: &mut Viewer) {
     while !client.line().await.starts_with("data:") {}
 }
 
@@ -38,7 +38,7 @@ pub(crate) async fn measure(server: &Server, shop: &Shop, database: &Database) {
     let before = resident(server.pid());
     let mut viewers = Vec::new();
     for id in ids.iter().cycle().take(VIEWERS) {
-        let mut client = Client::connect(server.at).await;
+        let mut client = Viewer::connect(server.at).await;
         client.ask(&shop.watching(id)).await;
         viewers.push(client);
     }

@@ -88,11 +88,6 @@ impl Office {
         self.store.api_keys(Some(id), None).await?.pop().ok_or(Refusal::NotFound)
     }
 
-    /// Whose tokens this key signs and what verifies them; nothing where either is not good now.
-    pub async fn signing_key(&self, id: &ApiKeyId) -> Result<Option<(BusinessId, KeyMaterial)>, Refusal> {
-        Ok(self.store.signing_key(id).await?)
-    }
-
     /// Ends a key at once.
     pub async fn disable_api_key(&self, id: &ApiKeyId) -> Result<ApiKey, Refusal> {
         self.store.disable_api_key(id).await?;

@@ -26,10 +26,10 @@ pub use open::Opened;
 pub use opening::{OpenedBy, Opening, destination};
 pub use payment::{Choice, Deposit, DepositStatus, MetadataField, Metadatum, Payment, PaymentRequest, Visit};
 pub use tickets::Ticket;
-pub use view::{ListFilter, Page, View, time};
+pub use view::{Known, ListFilter, Page, View, time};
 pub use widget::NewWidget;
 
-pub use crate::store::{ApiKeyRow as ApiKey, BusinessRow as Business, RequestKey, WidgetRow as Widget};
+pub use crate::store::{ApiKeyRow as ApiKey, BusinessRow as Business, Named, RequestKey, WidgetRow as Widget};
 
 use crate::domain::{Fault, SessionId};
 use crate::settings::Settings;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{Office, Refusal};
 use crate::domain::{BusinessId, Fault, Finality, SessionId, SessionStatus, Time, WidgetId, parse_address};
 use crate::settings::Settings;
-use crate::store::{Error, SessionFilter, ViewedSession};
+use crate::store::{Error, Found, Named, SessionFilter, SigningKey, ViewedSession, WidgetRow};
 
 /// A session as it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -86,6 +86,17 @@ pub struct View {
     pub livemode: bool,
 }
 
+/// What there is of what a request names.
+#[derive(Debug)]
+pub struct Known {
+    /// Whose key it is and what verifies its tokens; nothing where either is not good now.
+    pub key: Option<SigningKey>,
+    /// The widget, active or not.
+    pub widget: Option<WidgetRow>,
+    /// The session as it stands.
+    pub session: Option<View>,
+}
+
 /// Part of a list, and what to ask for the next part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
@@ -111,7 +122,14 @@ pub struct ListFilter {
 impl Office {
     /// The session of this id.
     pub async fn read(&self, id: &SessionId) -> Result<View, Refusal> {
-        self.read_many(std::slice::from_ref(id)).await?.pop().ok_or(Refusal::NotFound)
+        let named = Named { session: Some(id.clone()), ..Named::default() };
+        self.look_up(named).await?.session.ok_or(Refusal::NotFound)
+    }
+
+    /// What there is of what a request names, together with what others ask for at the same time.
+    pub async fn look_up(&self, named: Named) -> Result<Known, Refusal> {
+        let Found { key, widget, session } = self.store.look_up(named).await?;
+        Ok(Known { key, widget, session: session.map(|session| view(&self.settings, session)) })
     }
 
     /// The sessions of these ids that there are, by one query.

@@ -68,7 +68,7 @@ impl Office {
 
     /// All widgets, or a business's.
     pub async fn widgets(&self, business: Option<&BusinessId>) -> Result<Vec<Widget>, Refusal> {
-        Ok(self.store.widgets(None, business).await?)
+        Ok(self.store.widgets(business).await?)
     }
 
     /// Whether this is a client secret of that widget; of one that does not exist nothing is.

@@ -1,8 +1,10 @@
 //! Businesses and the keys that sign their bearer tokens. Not for widgets ([`super::widgets`]).
 
-use sqlx::{Postgres, Transaction};
+use std::collections::HashMap;
 
-use super::unit::to_the_end;
+use sqlx::PgConnection;
+
+use super::errand::{Errand, to_the_end};
 use super::{Error, Store, codec};
 use crate::domain::{ApiKeyId, BusinessId, Time, WidgetId};
 
@@ -48,6 +50,9 @@ pub enum KeyMaterial {
     /// EdDSA: the Ed25519 public key, 32 bytes.
     Public(Vec<u8>),
 }
+
+/// Whose tokens a key signs and what verifies them.
+pub type SigningKey = (BusinessId, KeyMaterial);
 
 impl KeyMaterial {
     fn algorithm(&self) -> &'static str {
@@ -157,22 +162,25 @@ impl Store {
         Ok(key.collect())
     }
 
-    /// Whose tokens a key signs and what verifies them; nothing where key or business is unknown, disabled or expired.
-    pub async fn signing_key(&self, id: &ApiKeyId) -> Result<Option<(BusinessId, KeyMaterial)>, Error> {
-        let row = sqlx::query!(
-            "SELECT k.business_id, k.sealed, k.public_key FROM api_keys k JOIN businesses b ON b.id = k.business_id
-              WHERE k.id = $1 AND k.disabled_at IS NULL AND b.disabled_at IS NULL
+    /// Those of these keys that are good now: neither key nor business is disabled or expired.
+    pub(super) async fn signing_keys(
+        connection: &mut PgConnection,
+        ids: &[ApiKeyId],
+    ) -> Result<HashMap<ApiKeyId, SigningKey>, Error> {
+        let ids: Vec<String> = ids.iter().map(|id| codec::name(&id.0).to_owned()).collect();
+        let rows = sqlx::query!(
+            "SELECT k.id, k.business_id, k.sealed, k.public_key FROM api_keys k JOIN businesses b ON b.id = k.business_id
+              WHERE k.id = ANY (ARRAY(SELECT unnest($1::text[]))) AND k.disabled_at IS NULL AND b.disabled_at IS NULL
                 AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())",
-            codec::name(&id.0),
+            &ids,
         )
-        .fetch_optional(&self.pool)
+        .fetch_all(connection)
         .await?;
-        let material = |row: (String, Option<Vec<u8>>, Option<Vec<u8>>)| {
-            let (business, sealed, public) = row;
-            let material = sealed.map(KeyMaterial::Sealed).or(public.map(KeyMaterial::Public))?;
-            Some((BusinessId(business), material))
-        };
-        Ok(row.and_then(|row| material((row.business_id, row.sealed, row.public_key))))
+        let keys = rows.into_iter().filter_map(|row| {
+            let material = row.sealed.map(KeyMaterial::Sealed).or(row.public_key.map(KeyMaterial::Public))?;
+            Some((ApiKeyId(row.id), (BusinessId(row.business_id), material)))
+        });
+        Ok(keys.collect())
     }
 
     /// Ends a key at once; false where there is none.
@@ -196,7 +204,7 @@ impl Store {
         overlap: f64,
     ) -> Result<bool, Error> {
         let (before, id, material) = (before.clone(), id.clone(), material.clone());
-        to_the_end(&self.pool, async move |mut transaction: Transaction<'static, Postgres>| {
+        to_the_end(&self.pool, async move |mut transaction: Errand| {
             let ending = sqlx::query!(
                 "UPDATE api_keys SET expires_at = least(expires_at, clock_timestamp() + make_interval(secs => $2))
                   WHERE id = $1 AND disabled_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())",

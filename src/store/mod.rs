@@ -13,9 +13,11 @@ mod businesses;
 mod codec;
 mod deliveries;
 mod demo_rows;
+mod errand;
 mod expiry;
 mod history;
 mod lease;
+mod lookup;
 mod networks;
 mod openings;
 mod outbox;
@@ -25,6 +27,7 @@ mod payments;
 mod rescans;
 mod sessions;
 mod tickets;
+mod together;
 mod tokens;
 mod transfers;
 mod unit;
@@ -40,11 +43,12 @@ use sqlx::{Executor, Row};
 pub use admission::{Examined, UnexaminedRow};
 pub use blocks::{BlockTime, RecordedBlock};
 pub use books::Finding;
-pub use businesses::{ApiKeyRow, BusinessRow, KeyMaterial};
+pub use businesses::{ApiKeyRow, BusinessRow, KeyMaterial, SigningKey};
 pub use deliveries::{DueEndpoint, EventRow, Reserved, Settlement, Work};
 pub use demo_rows::PlainSession;
 pub use history::HistoryLine;
 pub use lease::{Fence, Lease};
+pub use lookup::{Found, Named};
 pub use networks::{Cursor, NetworkRow, Pinned};
 pub use openings::{NewSession, OpenOutcome, RequestKey, Reservation};
 pub use outbox::{AttemptLine, DeliveryLine, DeliveryQuery, Queue, Retried};
@@ -61,9 +65,15 @@ pub use webhooks::{Inserted, NewWebhook, SealedSecret, WebhookEndpoint};
 pub use widgets::WidgetRow;
 
 use crate::settings::Database;
+use lookup::Looker;
+use together::Together;
+
+/// A connection that rested for less than this is lent as it is. PostgreSQL is not started again in a shorter time: one
+/// that led to the server before has rested longer, or failed in somebody's hands.
+const RESTED: Duration = Duration::from_millis(100);
 
 /// Why the database did not do what was asked, by what the caller does next.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// It is away, busy or out of room: wait and try again.
     #[error("database unavailable: {0}")]
@@ -106,6 +116,7 @@ impl From<sqlx::Error> for Error {
 #[derive(Debug, Clone)]
 pub struct Store {
     pool: PgPool,
+    lookup: Together<Looker>,
 }
 
 /// The embedded migrations, in order.
@@ -122,7 +133,12 @@ impl Store {
             .map_err(|_| Error::Unavailable("the database URL cannot be read".to_owned()))?;
         let options = options.application_name("deposit-watcher");
         let options = if database.pgbouncer { options.statement_cache_capacity(0) } else { options };
-        Ok(Store { pool: guarded(database.max_connections).connect_lazy_with(options) })
+        let pool = guarded(database.max_connections).connect_lazy_with(options);
+        let lookup = Together::new({
+            let pool = pool.clone();
+            move || Looker::new(pool.clone())
+        });
+        Ok(Store { pool, lookup })
     }
 
     /// One round trip, to see that it answers.
@@ -163,11 +179,12 @@ impl Store {
     }
 }
 
-/// A pool that never lends a connection inside somebody else's transaction, nor one to a standby.
+/// A pool that never lends a connection to a standby, nor one that died while it rested, nor one inside somebody else's
+/// transaction.
 ///
-/// A future of `begin` that is dropped during its round trip leaves the transaction open (sqlx #4385, #4393): the next
-/// borrower's acknowledged write would be rolled back. The probe must use the simple protocol: in the extended one
-/// `statement_timestamp()` moves between Bind and Execute and every connection would be closed.
+/// None comes back inside a transaction, because no `begin` is ever dropped ([`unit`]); the probe of those that rested
+/// makes sure. It must use the simple protocol: in the extended one `statement_timestamp()` moves between Bind and Execute
+/// and every connection would be closed.
 fn guarded(max_connections: u32) -> PgPoolOptions {
     PgPoolOptions::new()
         .max_connections(max_connections)
@@ -183,8 +200,11 @@ fn guarded(max_connections: u32) -> PgPoolOptions {
                 }
             })
         })
-        .before_acquire(|connection, _| {
+        .before_acquire(|connection, state| {
             Box::pin(async move {
+                if state.idle_for < RESTED {
+                    return Ok(true);
+                }
                 let probe = connection.fetch_one(sqlx::raw_sql("select now() <> statement_timestamp()")).await?;
                 Ok(!probe.try_get::<bool, _>(0)?)
             })

@@ -2,9 +2,9 @@
 //! Amount, session, address and the kept answer come in one transaction. Not for the rules of who may open what.
 
 use serde_json::Value;
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::PgConnection;
 
-use super::unit::to_the_end;
+use super::errand::{Errand, to_the_end};
 use super::{Error, Store, codec};
 use crate::domain::{Address, BusinessId, SessionId, Slug, Time, WidgetId};
 
@@ -89,7 +89,7 @@ impl Store {
         answer: impl Fn(&str, Time) -> Value + Send + Sync + 'static,
     ) -> Result<OpenOutcome, Error> {
         let (asked, key) = (new.clone(), key.cloned());
-        let done = to_the_end(&self.pool, async move |mut transaction: Transaction<'static, Postgres>| {
+        let done = to_the_end(&self.pool, async move |mut transaction: Errand| {
             let outcome = open(&mut transaction, &asked, reservation, key.as_ref(), &answer).await;
             if let Ok(OpenOutcome::Opened(..)) = outcome {
                 transaction.commit().await?;
@@ -112,7 +112,7 @@ impl Store {
     /// transaction that holds nothing else: so it waits for whoever uses it right now, and nobody waits for it in turn.
     pub(super) async fn is_anothers(&self, new: &NewSession) -> Result<bool, Error> {
         let new = new.clone();
-        to_the_end(&self.pool, async move |mut transaction: Transaction<'static, Postgres>| {
+        to_the_end(&self.pool, async move |mut transaction: Errand| {
             sqlx::query!(
                 "INSERT INTO deposit_addresses (address, business_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
                 codec::address_text(new.to),
@@ -130,7 +130,7 @@ impl Store {
     /// What was answered under a key, or why nothing is; nothing where the key is new.
     pub async fn known_request(&self, key: &RequestKey) -> Result<Option<OpenOutcome>, Error> {
         let key = key.clone();
-        to_the_end(&self.pool, async move |mut transaction: Transaction<'static, Postgres>| {
+        to_the_end(&self.pool, async move |mut transaction: Errand| {
             let known = known(&mut transaction, &key).await?;
             transaction.rollback().await?;
             Ok(known)
@@ -153,7 +153,7 @@ impl Store {
     /// row is waited for, but not for long.
     pub async fn cancel_unpaid_session(&self, id: &SessionId) -> Result<bool, Error> {
         let id = codec::name(&id.0).to_owned();
-        to_the_end(&self.pool, async move |mut transaction: Transaction<'static, Postgres>| {
+        to_the_end(&self.pool, async move |mut transaction: Errand| {
             let cancelled = cancel_unpaid(&mut transaction, &id).await?;
             transaction.commit().await?;
             Ok(cancelled)
@@ -201,15 +201,14 @@ pub(super) async fn open(
         return Ok(known);
     }
     // Asked first: whether an amount is free at another's address is told to nobody.
-    if owner(connection, new).await?.is_none() {
-        wait_for_first_use(connection, new).await?;
-    }
-    if anothers(connection, new).await? {
+    let before = owner_or_turn(connection, new).await?;
+    if before.as_deref().is_some_and(|owner| owner != business(new)) {
         return Ok(OpenOutcome::AnothersAddress);
     }
     let (amount, expires_at) = insert(connection, new, reservation).await?;
-    // And asked after the insert: an outside program that used the address first at the same moment has committed by now.
-    if anothers(connection, new).await? {
+    // Asked again where it was nobody's: whoever used it first while our turn was waited for has committed by now, and so
+    // has an outside program that did at the same moment. Whose an address is once, it stays.
+    if before.is_none() && anothers(connection, new).await? {
         return Ok(OpenOutcome::AnothersAddress);
     }
     if let Some(key) = key {
@@ -266,16 +265,18 @@ async fn owner(connection: &mut PgConnection, new: &NewSession) -> Result<Option
     Ok(owner.fetch_optional(connection).await?)
 }
 
-/// Whoever opens the first session at an address is alone with it until it is known whose it is. A lock of its own: rows
+/// Whose the address is. Whoever opens the first session at an address is alone with it until it is known whose it is: so
+/// where it is nobody's, this waits for the turn, and whose it has become meanwhile is not said. A lock of its own: rows
 /// would be locked in another order than outside programs do.
-async fn wait_for_first_use(connection: &mut PgConnection, new: &NewSession) -> Result<(), Error> {
-    sqlx::query!(
-        r#"SELECT pg_advisory_xact_lock(hashtextextended($1::text, 4)) IS NULL AS "locked""#,
+async fn owner_or_turn(connection: &mut PgConnection, new: &NewSession) -> Result<Option<String>, Error> {
+    let row = sqlx::query!(
+        r#"SELECT o.owner, CASE WHEN o.owner IS NULL THEN pg_advisory_xact_lock(hashtextextended($1::text, 4)) IS NULL END AS "turn"
+             FROM (SELECT (SELECT business_id FROM deposit_addresses WHERE address = $1) AS owner) AS o"#,
         codec::address_text(new.to),
     )
     .fetch_one(connection)
     .await?;
-    Ok(())
+    Ok(row.owner)
 }
 
 /// What is known of a key already; nothing for a new one, which is ours until the transaction ends.

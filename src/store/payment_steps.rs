@@ -2,10 +2,10 @@
 //! database's clock. Whoever changes one holds its row first and its session's afterwards. Not for what may be asked.
 
 use serde_json::Value;
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::PgConnection;
 
+use super::errand::{Errand, to_the_end};
 use super::openings::{cancel_unpaid, open};
-use super::unit::to_the_end;
 use super::{Error, NewSession, OpenOutcome, PaymentRow, Reservation, Store};
 use crate::domain::{BusinessId, WidgetId};
 
@@ -72,7 +72,7 @@ impl Store {
         session: Option<(NewSession, Reservation)>,
     ) -> Result<PaymentAdded, Error> {
         let (asked, first) = (new.clone(), session.clone());
-        let done = to_the_end(&self.pool, async move |mut transaction: Transaction<'static, Postgres>| {
+        let done = to_the_end(&self.pool, async move |mut transaction: Errand| {
             let outcome = add(&mut transaction, &asked, first.as_ref()).await;
             match outcome {
                 Ok(Some(PaymentAdded::New)) => transaction.commit().await?,
@@ -102,7 +102,7 @@ impl Store {
     ) -> Result<Chosen, Error> {
         let (business, deposit) = (payment.business.clone(), payment.deposit_id.clone());
         let asked = session.clone();
-        let done = to_the_end(&self.pool, async move |mut transaction: Transaction<'static, Postgres>| {
+        let done = to_the_end(&self.pool, async move |mut transaction: Errand| {
             let outcome = choose(&mut transaction, &business, &deposit, session, reservation).await;
             match outcome {
                 Ok(Chosen::Done) => transaction.commit().await?,
@@ -132,7 +132,7 @@ impl Store {
     /// Ends a payment for which no money was seen, and its session with it.
     pub async fn cancel_payment(&self, business: &BusinessId, deposit_id: &str) -> Result<PaymentCancelled, Error> {
         let (business, deposit) = (business.clone(), deposit_id.to_owned());
-        to_the_end(&self.pool, async move |mut transaction: Transaction<'static, Postgres>| {
+        to_the_end(&self.pool, async move |mut transaction: Errand| {
             let cancelled = cancel(&mut transaction, &business, &deposit).await?;
             match cancelled {
                 PaymentCancelled::Done => transaction.commit().await?,

@@ -16,14 +16,12 @@ pub struct Unit {
 impl Store {
     /// Opens a unit of work.
     pub async fn unit(&self) -> Result<Unit, Error> {
-        let mut transaction = self.pool.begin().await?;
-        transaction
-            .execute(sqlx::raw_sql(
-                "SET LOCAL statement_timeout = '20s'; SET LOCAL lock_timeout = '1s'; \
-                 SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL deposit_watcher.writer = 'on'",
-            ))
-            .await?;
-        Ok(Unit { transaction })
+        let begun = tokio::spawn(begin(
+            self.pool.clone(),
+            "SET LOCAL statement_timeout = '20s'; SET LOCAL lock_timeout = '1s'; \
+             SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL deposit_watcher.writer = 'on'",
+        ));
+        Ok(Unit { transaction: begun.await.unwrap_or_else(left_behind)? })
     }
 }
 
@@ -101,25 +99,15 @@ impl Unit {
     }
 }
 
-/// Carries a transaction that no [`Unit`] holds to its end, though whoever asked for it has gone: an answer that nobody
-/// waited for is kept under its key, and no transaction stays open behind a future that was dropped. The server itself
-/// ends what takes too long.
-pub(super) async fn to_the_end<T, W, F>(pool: &PgPool, work: W) -> Result<T, Error>
-where
-    T: Send + 'static,
-    W: FnOnce(Transaction<'static, Postgres>) -> F + Send + 'static,
-    F: Future<Output = Result<T, Error>> + Send,
-{
-    let pool = pool.clone();
-    let task = tokio::spawn(async move {
-        let mut transaction = pool.begin().await?;
-        transaction
-            .execute(sqlx::raw_sql(
-                "SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '3s'; \
-                 SET LOCAL idle_in_transaction_session_timeout = '5s'",
-            ))
-            .await?;
-        work(transaction).await
-    });
-    task.await.unwrap_or_else(|fallen| Err(Error::Unavailable(format!("a transaction was left behind: {fallen}"))))
+/// Begins a transaction within these bounds. Only ever in a task of its own, which nobody can drop: a `begin` that is
+/// dropped during its round trip hands back a connection inside an open transaction (sqlx #4385, #4393), and the next
+/// borrower's acknowledged write would be rolled back with it.
+async fn begin(pool: PgPool, bounds: &'static str) -> Result<Transaction<'static, Postgres>, Error> {
+    let mut transaction = pool.begin().await?;
+    transaction.execute(sqlx::raw_sql(bounds)).await?;
+    Ok(transaction)
+}
+
+pub(super) fn left_behind<T>(fallen: tokio::task::JoinError) -> Result<T, Error> {
+    Err(Error::Unavailable(format!("a transaction was left behind: {fallen}")))
 }

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use sqlx::{Postgres, Transaction};
+use sqlx::PgConnection;
 
-use super::unit::to_the_end;
+use super::errand::{Errand, to_the_end};
 use super::{Error, Store, codec};
 use crate::domain::{BusinessId, SessionId, Time, WidgetId};
 
@@ -77,8 +77,9 @@ pub struct SessionFilter {
 }
 
 impl Store {
-    /// The sessions of these ids that exist, in no order.
-    pub async fn view_sessions(&self, ids: &[SessionId]) -> Result<Vec<ViewedSession>, Error> {
+    /// The sessions of these ids that exist, in no order. ARRAY hides from the planner how many they are: it plans once, and
+    /// not for every number of them.
+    pub(super) async fn view(connection: &mut PgConnection, ids: &[SessionId]) -> Result<Vec<ViewedSession>, Error> {
         let ids: Vec<String> = ids.iter().map(|id| codec::name(&id.0).to_owned()).collect();
         let rows = sqlx::query_as!(
             Row,
@@ -94,12 +95,17 @@ impl Store {
                       EXISTS (SELECT FROM events e WHERE e.session_id = s.id AND e.type = 'deposit.reverted') AS "reverted!",
                       (SELECT n.scanned_number - max(t.block_number) + 1 FROM transfers t, networks n
                         WHERE t.session_id = s.id AND t.state <> 'ORPHANED' AND n.slug = s.network GROUP BY n.scanned_number) AS confirmations
-                 FROM deposit_sessions s WHERE s.id = ANY ($1)"#,
+                 FROM deposit_sessions s WHERE s.id = ANY (ARRAY(SELECT unnest($1::text[])))"#,
             &ids,
         )
-        .fetch_all(&self.pool)
+        .fetch_all(connection)
         .await?;
         Ok(rows.into_iter().map(ViewedSession::from).collect())
+    }
+
+    /// The same on a connection of the pool.
+    pub async fn view_sessions(&self, ids: &[SessionId]) -> Result<Vec<ViewedSession>, Error> {
+        Store::view(&mut *self.pool.acquire().await?, ids).await
     }
 
     /// A widget's sessions, newest first, `limit` of them at most.
@@ -111,7 +117,7 @@ impl Store {
     ) -> Result<Vec<ViewedSession>, Error> {
         let (after_time, after_id) = filter.after.as_ref().map(|(time, id)| (*time, id.0.clone())).unzip();
         let (widget, filter) = (codec::name(&widget.0).to_owned(), filter.clone());
-        let ids = to_the_end(&self.pool, async move |mut transaction: Transaction<'static, Postgres>| {
+        let ids = to_the_end(&self.pool, async move |mut transaction: Errand| {
             // Other programs may write any widget beside any business: only the widget's own business is listed.
             let ids = sqlx::query_scalar!(
                 "SELECT id FROM deposit_sessions

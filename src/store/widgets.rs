@@ -2,9 +2,9 @@
 //! [`crate::deposits`].
 
 use serde_json::Value;
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::PgConnection;
 
-use super::unit::to_the_end;
+use super::errand::{Errand, to_the_end};
 use super::{Error, Store, codec};
 use crate::domain::{BusinessId, Time, WidgetId};
 
@@ -55,7 +55,7 @@ impl Store {
     /// Adds a widget with its first secret's digest; false where the business has as many as it may.
     pub async fn add_widget(&self, new: &WidgetRow, secret: &[u8; 32], at_most: i64) -> Result<bool, Error> {
         let (new, secret) = (new.clone(), *secret);
-        to_the_end(&self.pool, async move |mut transaction: Transaction<'static, Postgres>| {
+        to_the_end(&self.pool, async move |mut transaction: Errand| {
             if others(&mut transaction, &new.business_id, &new.id).await? >= at_most {
                 transaction.rollback().await?;
                 return Ok(false);
@@ -72,11 +72,25 @@ impl Store {
 
     /// The widget of this id.
     pub async fn widget(&self, id: &WidgetId) -> Result<Option<WidgetRow>, Error> {
-        Ok(self.widgets(Some(id), None).await?.pop())
+        Ok(Store::widgets_of(&mut *self.pool.acquire().await?, std::slice::from_ref(id)).await?.pop())
     }
 
-    /// Widgets of this id, of this business, or all.
-    pub async fn widgets(&self, id: Option<&WidgetId>, business: Option<&BusinessId>) -> Result<Vec<WidgetRow>, Error> {
+    /// All widgets, or a business's.
+    pub async fn widgets(&self, business: Option<&BusinessId>) -> Result<Vec<WidgetRow>, Error> {
+        let mut connection = self.pool.acquire().await?;
+        let ids = sqlx::query_scalar!(
+            "SELECT id FROM widgets WHERE $1::text IS NULL OR business_id = $1",
+            business.map(|id| codec::name(&id.0)),
+        )
+        .fetch_all(&mut *connection)
+        .await?;
+        let ids: Vec<WidgetId> = ids.into_iter().map(WidgetId).collect();
+        Store::widgets_of(&mut connection, &ids).await
+    }
+
+    /// The widgets of these ids. Planned once, as sessions are ([`Store::view`]).
+    pub(super) async fn widgets_of(connection: &mut PgConnection, ids: &[WidgetId]) -> Result<Vec<WidgetRow>, Error> {
+        let ids: Vec<String> = ids.iter().map(|id| codec::name(&id.0).to_owned()).collect();
         let rows = sqlx::query_as!(
             Row,
             r#"SELECT w.id, w.business_id, w.name, w.mode, trim_scale(w.min_amount)::text AS min_amount,
@@ -85,11 +99,10 @@ impl Store {
                       w.default_currency_address, w.default_network, w.default_deposit_address, w.metadata_schema, w.created_at,
                       coalesce(w.disabled_at, b.disabled_at) AS disabled_at
                  FROM widgets w JOIN businesses b ON b.id = w.business_id
-                WHERE ($1::text IS NULL OR w.id = $1) AND ($2::text IS NULL OR w.business_id = $2) ORDER BY w.created_at, w.id"#,
-            id.map(|id| codec::name(&id.0)),
-            business.map(|id| codec::name(&id.0)),
+                WHERE w.id = ANY (ARRAY(SELECT unnest($1::text[]))) ORDER BY w.created_at, w.id"#,
+            &ids,
         )
-        .fetch_all(&self.pool)
+        .fetch_all(connection)
         .await?;
         Ok(rows.into_iter().map(WidgetRow::from).collect())
     }
@@ -105,7 +118,7 @@ impl Store {
     /// Opens a widget again; false where its business has as many as it may.
     pub async fn enable_widget(&self, id: &WidgetId, business: &BusinessId, at_most: i64) -> Result<bool, Error> {
         let (id, business) = (id.clone(), business.clone());
-        to_the_end(&self.pool, async move |mut transaction: Transaction<'static, Postgres>| {
+        to_the_end(&self.pool, async move |mut transaction: Errand| {
             let others = others(&mut transaction, &business, &id).await?;
             if others >= at_most {
                 transaction.rollback().await?;
@@ -133,7 +146,7 @@ impl Store {
     /// Gives a widget another secret; those before are good for so many seconds more. False where there is no such widget.
     pub async fn rotate_widget(&self, id: &WidgetId, secret: &[u8; 32], overlap: f64) -> Result<bool, Error> {
         let (id, secret) = (id.clone(), *secret);
-        to_the_end(&self.pool, async move |mut transaction: Transaction<'static, Postgres>| {
+        to_the_end(&self.pool, async move |mut transaction: Errand| {
             let found = sqlx::query!("SELECT id FROM widgets WHERE id = $1 FOR UPDATE", codec::name(&id.0))
                 .fetch_optional(&mut *transaction)
                 .await?;

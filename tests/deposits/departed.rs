@@ -3,8 +3,10 @@
 use std::time::{Duration, Instant};
 
 use deposit_watcher::deposits::Refusal;
+use deposit_watcher::domain::BusinessId;
+use futures_util::future::join_all;
 
-use crate::rig::{Rig, but, key, opening};
+use crate::rig::{Rig, but, key, opening, session};
 
 /// Transactions that are open in this test's database, this question's own left out.
 const OPEN: &str = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
@@ -78,4 +80,25 @@ async fn a_lock_of_others_is_waited_for_a_while_only() {
     assert!(matches!(refused, Err(Refusal::Store(deposit_watcher::store::Error::Unavailable(_)))), "{refused:?}");
     blocker.rollback().await.unwrap();
     rig.office.open(&widget, &but(|o| o.amount = "7".into()), Some(&asked)).await.unwrap();
+}
+
+/// What fails midway ends with its connection: nobody is lent one inside a failed transaction.
+#[tokio::test]
+async fn what_fails_midway_costs_nobody_who_comes_next() {
+    let rig = Rig::new().await;
+    let widget = rig.widget().await;
+    let id = session(&rig.office.open(&widget, &opening(), None).await.unwrap().id);
+    let mut blocker = rig.pool.begin().await.unwrap();
+    sqlx::query("SELECT FROM deposit_sessions FOR UPDATE").execute(&mut *blocker).await.unwrap();
+    let refused = rig.office.cancel(&id).await;
+    assert!(matches!(refused, Err(Refusal::Store(deposit_watcher::store::Error::Unavailable(_)))), "{refused:?}");
+    // Time to come back to the pool, and too little to be probed.
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let business = BusinessId("default".to_owned());
+    for next in join_all((0..25).map(|_| rig.office.business(&business))).await {
+        next.unwrap();
+    }
+    blocker.rollback().await.unwrap();
+    rig.office.cancel(&id).await.unwrap();
+    none_left(&rig, OPEN).await;
 }

@@ -18,6 +18,7 @@ mod departed;
 mod fields;
 mod keys;
 mod lists;
+mod lookups;
 mod ownership;
 mod payments;
 mod races;

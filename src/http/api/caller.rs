@@ -10,7 +10,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 
 use super::App;
-use crate::deposits::{OpenedBy, View, Widget};
+use crate::deposits::{Known, Named, OpenedBy, View, Widget};
 use crate::domain::{ApiKeyId, BusinessId, Secret, SessionId, WidgetId};
 use crate::http::problem::{Code, Problem};
 use crate::keys::jwt::{VerifyingKey, key_id, verify};
@@ -101,22 +101,29 @@ impl Caller {
     }
 }
 
+fn widget_of(id: &WidgetId) -> Named {
+    Named { widget: Some(id.clone()), ..Named::default() }
+}
+
 impl App {
     /// A business, by its token alone.
     pub(super) async fn business(&self, asked: &Asked) -> Result<BusinessId, Problem> {
-        Ok(self.signed(asked).await?.0)
+        let (business, ..) = self.signed(asked, Named::default()).await?;
+        Ok(business)
     }
 
     /// The key by which a business signed its token.
     pub(super) async fn key(&self, asked: &Asked) -> Result<ApiKeyId, Problem> {
-        Ok(self.signed(asked).await?.1)
+        let (_, key, _) = self.signed(asked, Named::default()).await?;
+        Ok(key)
     }
 
-    async fn signed(&self, asked: &Asked) -> Result<(BusinessId, ApiKeyId), Problem> {
+    /// A business by its token alone, the key that signed it, and what there is of what it names besides.
+    async fn signed(&self, asked: &Asked, named: Named) -> Result<(BusinessId, ApiKeyId, Known), Problem> {
         self.not_failing(asked)?;
-        match self.by_token(asked).await? {
-            Some(Caller::Business(business, key)) => Ok((business, key)),
-            Some(Caller::Holder) | None => Err(self.refuse(asked)),
+        match self.by_token(asked, named).await? {
+            Some((Caller::Business(business, key), known)) => Ok((business, key, known)),
+            Some((Caller::Holder, _)) | None => Err(self.refuse(asked)),
         }
     }
 
@@ -128,23 +135,23 @@ impl App {
 
     /// A widget, by its business's token.
     pub(super) async fn own_widget(&self, asked: &Asked, id: &WidgetId) -> Result<Widget, Problem> {
-        let business = self.business(asked).await?;
-        let widget = self.0.office.widget(id).await?;
-        if widget.business_id == business { Ok(widget) } else { Err(Problem::new(Code::NotFound)) }
+        let (business, _, known) = self.signed(asked, widget_of(id)).await?;
+        let widget = known.widget.filter(|widget| widget.business_id == business);
+        widget.ok_or_else(|| Problem::new(Code::NotFound))
     }
 
     /// A widget, by its business's token or by its own secret.
     pub(super) async fn widget(&self, asked: &Asked, id: &WidgetId) -> Result<(Caller, Widget), Problem> {
         self.not_failing(asked)?;
-        let caller = match (self.by_token(asked).await?, &asked.secret) {
-            (Some(caller), _) => caller,
+        let (caller, known) = match (self.by_token(asked, widget_of(id)).await?, &asked.secret) {
+            (Some(found), _) => found,
             (None, Some(secret)) if self.0.office.knows_widget_secret(id, secret.expose()).await? => {
                 self.count(&id.0)?;
-                Caller::Holder
+                (Caller::Holder, self.0.office.look_up(widget_of(id)).await?)
             }
             (None, _) => return Err(self.refuse(asked)),
         };
-        let widget = self.0.office.widget(id).await?;
+        let widget = known.widget.ok_or_else(|| Problem::new(Code::NotFound))?;
         // A token of a closed business is bad already. A widget without end date has a business that is open.
         let shut = widget.disabled_at.is_some() && self.is_shut(&widget.business_id).await?;
         match caller.may_touch(&widget.business_id) {
@@ -157,15 +164,16 @@ impl App {
     /// A session, by its business's token or by its own secret.
     pub(super) async fn session(&self, asked: &Asked, id: &SessionId) -> Result<View, Problem> {
         self.not_failing(asked)?;
-        let caller = match (self.by_token(asked).await?, &asked.secret) {
-            (Some(caller), _) => caller,
+        let named = || Named { session: Some(id.clone()), ..Named::default() };
+        let (caller, known) = match (self.by_token(asked, named()).await?, &asked.secret) {
+            (Some(found), _) => found,
             (None, Some(secret)) if self.0.keyring.knows_session_secret(id, secret.expose()) => {
                 self.count(&id.0)?;
-                Caller::Holder
+                (Caller::Holder, self.0.office.look_up(named()).await?)
             }
             (None, _) => return Err(self.refuse(asked)),
         };
-        let session = self.0.office.read(id).await?;
+        let session = known.session.ok_or_else(|| Problem::new(Code::NotFound))?;
         match caller.may_touch(&session.business) {
             _ if session.shut && matches!(caller, Caller::Holder) => Err(self.refuse(asked)),
             true => Ok(session),
@@ -177,11 +185,13 @@ impl App {
         Ok(self.0.office.business(business).await?.disabled_at.is_some())
     }
 
-    /// The bearer of a token that is good; nobody where there is none. A bad one is bad whatever else is offered.
-    async fn by_token(&self, asked: &Asked) -> Result<Option<Caller>, Problem> {
+    /// The bearer of a token that is good, and what there is of what he names besides, read with the token's key; nobody
+    /// where there is none. A bad one is bad whatever else is offered.
+    async fn by_token(&self, asked: &Asked, named: Named) -> Result<Option<(Caller, Known)>, Problem> {
         let Some(token) = &asked.bearer else { return Ok(None) };
         let Some(key) = key_id(token.expose()) else { return Err(self.refuse(asked)) };
-        let Some((business, material)) = self.0.office.signing_key(&key).await? else { return Err(self.refuse(asked)) };
+        let mut known = self.0.office.look_up(Named { key: Some(key.clone()), ..named }).await?;
+        let Some((business, material)) = known.key.take() else { return Err(self.refuse(asked)) };
         let Some(verifying) = self.verifying(&key, material) else { return Err(self.refuse(asked)) };
         let api = &self.0.settings.api;
         let (issuer, audience) = (api.jwt_issuer.as_deref(), api.jwt_audience.as_deref());
@@ -190,7 +200,7 @@ impl App {
             return Err(self.refuse(asked));
         }
         self.count(&key.0)?;
-        Ok(Some(Caller::Business(business, key)))
+        Ok(Some((Caller::Business(business, key), known)))
     }
 
     fn verifying(&self, key: &ApiKeyId, material: KeyMaterial) -> Option<VerifyingKey> {

@@ -2,12 +2,14 @@
 //! metrics. Whatever happens inside, the answer is one that can be read.
 
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
 use tokio::time::timeout;
 
 use super::App;
@@ -43,14 +45,13 @@ pub(super) async fn around(State(app): State<App>, request: Request, next: Next)
         false => inside(&app, request, next).await,
     };
     let told = answer.extensions().get::<Told>().cloned();
-    let headers = answer.headers().clone();
     let mut answer = match told {
-        // Written again with the id in it; the headers that an inner layer added stay.
+        // Written again with the id in it; the header that an inner layer added stays.
         Some(told) => {
             let mut whole = told.with_id(&id, dialect);
-            headers.iter().filter(|(name, _)| **name == header::ALLOW).for_each(|(name, value)| {
-                whole.headers_mut().insert(name, value.clone());
-            });
+            if let Some(allow) = answer.headers().get(header::ALLOW) {
+                whole.headers_mut().insert(header::ALLOW, allow.clone());
+            }
             whole
         }
         None => answer,
@@ -71,7 +72,7 @@ pub(super) async fn around(State(app): State<App>, request: Request, next: Next)
     answer
 }
 
-/// Asks inside, in a task of its own: whoever hangs up, or whatever panics, no transaction is left midway.
+/// Asks inside, where the rate allows it.
 async fn inside(app: &App, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<Peer>().map(|Peer(address)| *address);
     if let Some(peer) = peer {
@@ -81,10 +82,21 @@ async fn inside(app: &App, mut request: Request, next: Next) -> Response {
         }
         request.extensions_mut().insert(Client(client));
     }
-    let asking = tokio::spawn(async move { next.run(request).await });
-    match timeout(PATIENCE, asking).await {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(_)) => Problem::new(Code::Internal).into_response(),
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    carried(reads, async move { next.run(request).await }).await
+}
+
+/// Carries out what is asked, in its time; whatever panics is an answer like others. What may change something is in a task
+/// of its own: though its client hangs up, it is not left midway.
+async fn carried(reads: bool, asked: impl Future<Output = Response> + Send + 'static) -> Response {
+    let asked = AssertUnwindSafe(asked).catch_unwind();
+    let answered = match reads {
+        true => timeout(PATIENCE, asked).await.map(Result::ok),
+        false => timeout(PATIENCE, tokio::spawn(asked)).await.map(|ended| ended.ok().and_then(Result::ok)),
+    };
+    match answered {
+        Ok(Some(answer)) => answer,
+        Ok(None) => Problem::new(Code::Internal).into_response(),
         Err(_) => Problem::new(Code::Unavailable).retry_after(Duration::from_secs(1)).into_response(),
     }
 }
@@ -138,5 +150,41 @@ fn dress(headers: &mut HeaderMap, id: &str, open: bool) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         let seen = HeaderValue::from_static("x-request-id, retry-after");
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, seen);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_panics_or_lasts_too_long_is_answered() {
+        for reads in [true, false] {
+            let fallen = carried(reads, async { panic!("as the test wants it") }).await;
+            assert_eq!(fallen.status(), StatusCode::INTERNAL_SERVER_ERROR, "{reads}");
+            let late = carried(reads, std::future::pending()).await;
+            assert_eq!(late.status(), StatusCode::SERVICE_UNAVAILABLE, "{reads}");
+            let done = carried(reads, async { StatusCode::NO_CONTENT.into_response() }).await;
+            assert_eq!(done.status(), StatusCode::NO_CONTENT, "{reads}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_change_something_is_done_though_its_client_hangs_up() {
+        let done = Arc::new(Notify::new());
+        let changing = {
+            let done = Arc::clone(&done);
+            async move {
+                tokio::time::sleep(Duration::from_secs(2)).await;
+                done.notify_one();
+                StatusCode::NO_CONTENT.into_response()
+            }
+        };
+        assert!(timeout(Duration::from_secs(1), carried(false, changing)).await.is_err());
+        timeout(Duration::from_secs(5), done.notified()).await.expect("left midway");
     }
 }
