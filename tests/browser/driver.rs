@@ -77,3 +77,13 @@ impl Driver {
         faults
     }
 }
+
+/// What a flow says on stderr, which cannot begin because of this variable.
+pub(crate) async fn complaint(variable: &str, value: &str) -> String {
+    let mut command = Command::new("node");
+    command.arg(below_top("tests/browser/drive.mjs")).args(["harness", env!("CARGO_TARGET_TMPDIR")]);
+    command.arg(below_top("target/page")).env(variable, value).stdin(Stdio::piped()).kill_on_drop(true);
+    let output = timeout(LASTS, command.output()).await.expect("it ends").unwrap();
+    assert!(!output.status.success(), "it began all the same");
+    String::from_utf8(output.stderr).unwrap()
+}

@@ -39,3 +39,43 @@ async fn flow(name: &str) {
 async fn the_harness_sees_what_is_wrong() {
     Driver::start("harness").alone().await;
 }
+
+/// Link to return, in both languages, with and without JavaScript.
+#[tokio::test]
+async fn a_payment_from_link_to_return() {
+    flow("paying").await;
+}
+
+/// Screens x themes x languages x widths, by picture and by axe.
+#[tokio::test]
+async fn every_screen_fits_and_is_accessible() {
+    flow("screens").await;
+}
+
+#[tokio::test]
+async fn codes_say_what_a_wallet_must_know() {
+    flow("codes").await;
+}
+
+#[tokio::test]
+async fn the_keyboard_is_enough() {
+    flow("keyboard").await;
+}
+
+#[tokio::test]
+async fn the_page_goes_with_the_world() {
+    flow("together").await;
+}
+
+#[tokio::test]
+async fn nothing_on_the_page_can_be_turned_against_the_customer() {
+    flow("safety").await;
+}
+
+#[tokio::test]
+async fn a_browser_that_is_not_there_is_named() {
+    let said = driver::complaint("DEPOSIT_WATCHER_CHROMIUM", "no/such/browser").await;
+    assert!(said.contains("DEPOSIT_WATCHER_CHROMIUM names no/such/browser, where nothing is"), "{said}");
+    let said = driver::complaint("DEPOSIT_WATCHER_TOOLS", "no/such/folder").await;
+    assert!(said.contains("make tools"), "{said}");
+}
