@@ -10,18 +10,18 @@ use super::output::{Columns, Output};
 use super::refusals::refused;
 use super::{businesses, connect, given, output};
 use crate::deposits::{ApiKey, Refusal, Signer, public_key};
-use crate::domain::{ApiKeyId, BusinessId, Secret};
+use crate::domain::{ApiKeyId, BusinessId, Secret, WidgetId};
 use crate::settings::Settings;
 
 /// Fields of a key: what people need, and everything.
 const COLUMNS: Columns = Columns {
-    text: &["id", "business_id", "name", "algorithm", "expires_at", "disabled_at"],
-    csv: &["id", "business_id", "name", "algorithm", "created_at", "expires_at", "disabled_at"],
+    text: &["id", "business_id", "name", "algorithm", "widget_id", "expires_at", "disabled_at"],
+    csv: &["id", "business_id", "name", "algorithm", "widget_id", "created_at", "expires_at", "disabled_at"],
 };
 /// The same where a key was made; without a secret where there is none.
 const MADE: Columns = Columns {
-    text: &["id", "business_id", "name", "algorithm", "secret"],
-    csv: &["id", "business_id", "name", "algorithm", "created_at", "expires_at", "disabled_at", "secret"],
+    text: &["id", "business_id", "name", "algorithm", "widget_id", "secret"],
+    csv: &["id", "business_id", "name", "algorithm", "widget_id", "created_at", "expires_at", "disabled_at", "secret"],
 };
 /// Larger is no public key.
 const KEY_BYTES: u64 = 64 << 10;
@@ -57,8 +57,9 @@ async fn create(settings: &Settings, asked: &ApiKeysCreate) -> Result<(), Failur
     let keyring = if given.is_none() { Some(connect::keyring(settings)?) } else { None };
     let signer = given.map(Signer::Public).or(keyring.as_ref().map(Signer::Secret));
     let (office, business) = (connect::office(settings).await?, asked.business.as_str());
+    let widget = asked.widget.clone().map(WidgetId);
     let Some(signer) = signer else { return Err(Failure::failed("there is nothing to sign by")) };
-    match office.create_api_key(&BusinessId(business.to_owned()), &asked.name, signer).await {
+    match office.create_bound_api_key(&BusinessId(business.to_owned()), &asked.name, widget.as_ref(), signer).await {
         Ok((key, secret)) => made(key, secret.as_ref(), asked.shape.output),
         Err(Refusal::NotFound) => Err(businesses::unknown(&office, business).await),
         Err(refusal) => Err(about(refusal, business)),

@@ -145,7 +145,8 @@ pub struct WidgetsCreate {
 pub enum ApiKeys {
     /// Add a key that signs a business's tokens: HS256 with a secret, printed once, or EdDSA with your public key.
     #[command(
-        after_help = "Example:\n  deposit-watcher api-keys create --business shop --name server\n  openssl genpkey -algorithm ed25519 \
+        after_help = "Example:\n  deposit-watcher api-keys create --business shop --name server\n  deposit-watcher api-keys create \
+        --business shop --name payments --widget wid_5f3e9a\n  openssl genpkey -algorithm ed25519 \
         -out key.pem && openssl pkey -in key.pem -pubout -out public.pem\n  deposit-watcher api-keys create --business shop \
         --name server --public-key public.pem"
     )]
@@ -173,6 +174,9 @@ pub struct ApiKeysCreate {
     /// For people, 1 to 128 characters.
     #[arg(long)]
     pub name: String,
+    /// A widget of the business: by its rules payments are made that are asked for with tokens of this key.
+    #[arg(long, value_name = "WIDGET")]
+    pub widget: Option<String>,
     /// A file with an Ed25519 public key: PEM, 64 hexadecimal digits or base64.
     #[arg(long, value_name = "FILE")]
     pub public_key: Option<PathBuf>,

@@ -16,9 +16,13 @@ pub(super) fn refused(refusal: Refusal, flags: &[(&str, &str)], things: &str, id
             Failure::failed(format!("{refusal}; `deposit-watcher widgets disable` one that is not needed"))
         }
         Refusal::Store(error) => error.into(),
-        other @ (Refusal::AmountClash | Refusal::CannotCancel | Refusal::KeyReused | Refusal::KeyBusy) => {
-            Failure::failed(other)
-        }
+        other @ (Refusal::AmountClash
+        | Refusal::CannotCancel
+        | Refusal::KeyReused
+        | Refusal::KeyBusy
+        | Refusal::Gone
+        | Refusal::DepositIdReused
+        | Refusal::NotBound(_)) => Failure::failed(other),
     }
 }
 

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::field::{self, Faults};
 use super::{ApiKey, Office, Refusal};
-use crate::domain::{ApiKeyId, BusinessId, Fault, Secret};
+use crate::domain::{ApiKeyId, BusinessId, Fault, Secret, WidgetId};
 use crate::keys::{Keyring, random_id, random_secret};
 use crate::store::{Error, KeyMaterial};
 
@@ -53,13 +53,28 @@ impl Office {
         name: &str,
         signer: Signer<'_>,
     ) -> Result<(ApiKey, Option<Secret<String>>), Refusal> {
+        self.create_bound_api_key(business, name, None, signer).await
+    }
+
+    /// The same, bound to this widget of the business: by its rules payments are made that are asked for with the key.
+    pub async fn create_bound_api_key(
+        &self,
+        business: &BusinessId,
+        name: &str,
+        widget: Option<&WidgetId>,
+        signer: Signer<'_>,
+    ) -> Result<(ApiKey, Option<Secret<String>>), Refusal> {
         self.business(business).await?;
         let mut faults = Faults::default();
         faults.note("name", field::text(name, 128));
+        if let Some(id) = widget {
+            let own = self.store.widget(id).await?.is_some_and(|widget| widget.business_id == *business);
+            faults.note("widget", if own { Ok(()) } else { Err("is no widget of this business".to_owned()) });
+        }
         faults.end().map_err(Refusal::Faults)?;
         let id = ApiKeyId(random_id("key_"));
         let (material, secret) = signer.material(&id)?;
-        self.store.add_api_key(&id, business, name, &material).await?;
+        self.store.add_api_key(&id, business, name, widget, &material).await?;
         Ok((self.api_key(&id).await?, secret))
     }
 

@@ -12,6 +12,7 @@ mod ground;
 pub mod live;
 mod open;
 mod opening;
+mod payment;
 mod schema;
 mod tickets;
 mod view;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 pub use api_key::{Signer, public_key};
 pub use open::Opened;
 pub use opening::{OpenedBy, Opening, destination};
+pub use payment::{Choice, Metadatum, Payment, PaymentRequest, Visit};
 pub use tickets::Ticket;
 pub use view::{ListFilter, Page, View, time};
 pub use widget::NewWidget;
@@ -63,6 +65,15 @@ pub enum Refusal {
     /// The business has as many active widgets as it may.
     #[error("the business has {0} active widgets, and may have no more")]
     TooManyWidgets(u32),
+    /// The link was not opened in time.
+    #[error("the link was not opened in time")]
+    Gone,
+    /// The business has another payment of this id.
+    #[error("the depositId is another payment's")]
+    DepositIdReused,
+    /// Nothing says where the money of a payment would go.
+    #[error("{0}")]
+    NotBound(&'static str),
     /// The database did not do it.
     #[error(transparent)]
     Store(#[from] store::Error),

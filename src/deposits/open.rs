@@ -132,7 +132,7 @@ fn opened(new: &NewSession, examined: &Examined<'_>) -> Opened {
 }
 
 /// How amounts are kept apart.
-fn reservation(sessions: &Sessions) -> Reservation {
+pub(super) fn reservation(sessions: &Sessions) -> Reservation {
     let clash = match sessions.amount_clash {
         AmountClash::Bump => "bump",
         AmountClash::Tag => "tag",
@@ -143,7 +143,7 @@ fn reservation(sessions: &Sessions) -> Reservation {
 }
 
 /// Which rule the database says was broken.
-fn refused(error: Error) -> Refusal {
+pub(super) fn refused(error: Error) -> Refusal {
     match &error {
         Error::Refused { rule, .. } if rule == "amount_claims_pkey" => Refusal::AmountClash,
         Error::Refused { rule, message } if rule == "22023" && message.ends_with("decimals") => {

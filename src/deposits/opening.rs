@@ -138,8 +138,12 @@ fn currency(widget: &Widget, opening: &Opening, token: Option<&Token>, faults: &
 }
 
 fn amount(widget: &Widget, opening: &Opening, token: Option<&Token>, faults: &mut Faults) -> Option<Units> {
-    let text = opening.amount.as_str();
-    // Without a token only the form can be judged: as fine as 32 characters can be.
+    faults.note("amount", amount_of(widget, &opening.amount, token))
+}
+
+/// An amount of this token that the widget takes. Without a token only the form can be judged: as fine as 32 characters
+/// can be.
+pub(super) fn amount_of(widget: &Widget, text: &str, token: Option<&Token>) -> Result<Units, String> {
     let decimals = token.map_or(32, |token| token.decimals);
     let read = Units::parse(text, decimals).map_err(|error| match error {
         AmountError::Malformed => "must be ASCII digits with at most one point".to_owned(),
@@ -150,8 +154,7 @@ fn amount(widget: &Widget, opening: &Opening, token: Option<&Token>, faults: &mu
         true => read.and_then(|units| if units.is_zero() { Err("must be more than 0".to_owned()) } else { Ok(units) }),
         false => Err("must have 1 to 32 characters".to_owned()),
     };
-    let read = read.and_then(|units| token.map_or(Ok(()), |_| in_range(widget, units, decimals)).map(|()| units));
-    faults.note("amount", read)
+    read.and_then(|units| token.map_or(Ok(()), |_| in_range(widget, units, decimals)).map(|()| units))
 }
 
 fn in_range(widget: &Widget, amount: Units, decimals: u8) -> Result<(), String> {

@@ -26,6 +26,12 @@ pub(super) enum Code {
     NotFound,
     /// The path is known, the method is not.
     MethodNotAllowed,
+    /// The link was not opened in time.
+    Gone,
+    /// Nothing says where the money would go: the token's key is bound to no widget that can be used.
+    NotBound,
+    /// The `depositId` was used for another payment.
+    DepositIdReused,
     /// No amount near the one asked for is free at this address.
     AmountClash,
     /// Money was seen, or the session is over.
@@ -60,10 +66,13 @@ impl Code {
             Code::ValidationFailed
             | Code::MalformedJson
             | Code::CannotCancel
+            | Code::DepositIdReused
             | Code::TooManyWidgets
             | Code::TooManyWebhookEndpoints => StatusCode::BAD_REQUEST,
             Code::Unauthorized => StatusCode::UNAUTHORIZED,
+            Code::NotBound => StatusCode::FORBIDDEN,
             Code::NotFound => StatusCode::NOT_FOUND,
+            Code::Gone => StatusCode::GONE,
             Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Code::AmountClash | Code::EndpointDisabled | Code::IdempotencyKeyInUse => StatusCode::CONFLICT,
             Code::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
@@ -83,6 +92,9 @@ impl Code {
             Code::Unauthorized => "No credential that is good for this",
             Code::NotFound => "There is none",
             Code::MethodNotAllowed => "Not with this method",
+            Code::Gone => "The link was not opened in time",
+            Code::NotBound => "Nothing says where the money would go",
+            Code::DepositIdReused => "The depositId was used for another payment",
             Code::AmountClash => "The amount is taken at this address",
             Code::CannotCancel => "Only an open session without money can be cancelled",
             Code::TooManyWidgets => "The business has as many widgets as it may",
@@ -218,6 +230,9 @@ impl From<deposits::Refusal> for Problem {
             }
             Refusal::CannotCancel => Problem::new(Code::CannotCancel),
             Refusal::KeyReused => Problem::new(Code::IdempotencyKeyReused),
+            Refusal::Gone => Problem::new(Code::Gone),
+            Refusal::DepositIdReused => Problem::new(Code::DepositIdReused),
+            Refusal::NotBound(why) => Problem::new(Code::NotBound).because(why),
             Refusal::KeyBusy => Problem::new(Code::IdempotencyKeyInUse),
             Refusal::TooManyWidgets(most) => {
                 Problem::new(Code::TooManyWidgets).because(format!("at most {most} active ones"))

@@ -10,6 +10,8 @@ use crate::domain::{Secret, SessionId};
 
 /// How a session's secret begins.
 const SESSION: &str = "cs_";
+/// What a payment's link carries: 128 bits.
+const LINK_BYTES: usize = 16;
 
 /// Why a sealed secret stays shut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -26,12 +28,15 @@ pub struct Keyring {
 struct Derived {
     seal: Secret<[u8; 32]>,
     sessions: Secret<[u8; 32]>,
+    links: Secret<[u8; 32]>,
+    marks: Secret<[u8; 32]>,
 }
 
 impl Derived {
     fn of(key: &Secret<[u8; 32]>) -> Derived {
         let derive = |purpose: &str| Secret::new(hmac_sha256(key.expose(), &[b"deposit-watcher ", purpose.as_bytes()]));
-        Derived { seal: derive("seal"), sessions: derive("session secrets") }
+        let (seal, sessions) = (derive("seal"), derive("session secrets"));
+        Derived { seal, sessions, links: derive("payment links"), marks: derive("requests") }
     }
 
     fn cipher(&self) -> Result<LessSafeKey, KeyError> {
@@ -44,6 +49,16 @@ impl Derived {
         let mut shut = shut.to_vec();
         let opened = self.cipher()?.open_in_place(nonce, Aad::from(row.as_bytes()), &mut shut);
         Ok(Secret::new(opened.map_err(|_| KeyError)?.to_vec()))
+    }
+
+    fn link(&self, row: &str) -> Secret<String> {
+        let mac = hmac_sha256(self.links.expose(), &[row.as_bytes()]);
+        let (half, _) = mac.split_at(LINK_BYTES);
+        Secret::new(URL_SAFE_NO_PAD.encode(half))
+    }
+
+    fn mark(&self, request: &[u8]) -> [u8; 32] {
+        hmac_sha256(self.marks.expose(), &[request])
     }
 
     fn session_secret(&self, id: &SessionId) -> String {
@@ -80,6 +95,17 @@ impl Keyring {
     /// The client secret of a session, the same whenever it is asked for.
     pub fn session_secret(&self, id: &SessionId) -> Secret<String> {
         Secret::new(self.current.session_secret(id))
+    }
+
+    /// What the link of this row carries by the current key, and by the one before it.
+    pub fn links(&self, row: &str) -> (Secret<String>, Option<Secret<String>>) {
+        (self.current.link(row), self.previous.as_ref().map(|keys| keys.link(row)))
+    }
+
+    /// What a request is known again by, with the current key and with the one before it. It may hold what is easily
+    /// guessed, such as a phone number: a digest that anybody can make would tell it.
+    pub fn marks(&self, request: &[u8]) -> ([u8; 32], Option<[u8; 32]>) {
+        (self.current.mark(request), self.previous.as_ref().map(|keys| keys.mark(request)))
     }
 
     /// Whether this is the client secret of that session.

@@ -9,7 +9,7 @@ use super::problems::shown;
 use super::read::{days, mins, secs};
 use super::section::Section;
 use super::value::duration;
-use super::{Api, Limits, Webhooks, secret};
+use super::{Api, Limits, Page, Webhooks, secret};
 
 /// Half a minute three times, then ever longer: four days in all.
 const RETRY_AFTER: [Duration; 11] = [
@@ -59,6 +59,17 @@ pub(super) fn webhooks(section: &mut Section) -> Webhooks {
         retry_after: retry_after(section),
         secret_overlap: section.duration("secret_overlap", days(1), Duration::ZERO, days(30)),
     }
+}
+
+pub(super) fn page(section: &mut Section) -> Page {
+    let page = Page {
+        link_lives: section.duration("link_lives", mins(5), secs(1), days(1)),
+        session_lives: section.duration("session_lives", mins(15), secs(1), days(1)),
+    };
+    if page.link_lives > page.session_lives {
+        section.fault("link_lives", "is longer than page.session_lives; whoever opened a link then could not pay");
+    }
+    page
 }
 
 fn retry_after(section: &mut Section) -> Vec<Duration> {

@@ -82,6 +82,8 @@ pub struct Settings {
     pub webhooks: Webhooks,
     /// `[sessions]`
     pub sessions: Sessions,
+    /// `[page]`
+    pub page: Page,
     /// `[networks.*]`, in order of their slug; disabled ones included.
     pub networks: Vec<Network>,
 }
@@ -156,6 +158,15 @@ pub struct Webhooks {
     pub retry_after: Vec<Duration>,
     /// How long a rotated secret still signs.
     pub secret_overlap: Duration,
+}
+
+/// `[page]`
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// For how long a link can be opened the first time.
+    pub link_lives: Duration,
+    /// How long after its making the session of a payment takes money.
+    pub session_lives: Duration,
 }
 
 /// `[sessions]`

@@ -38,9 +38,10 @@ pub(super) fn settings(root: &mut Section) -> Option<Settings> {
     let api = root.section("api", faces::api);
     let limits = root.section("limits", faces::limits);
     let webhooks = root.section("webhooks", faces::webhooks);
+    let page = root.section("page", faces::page);
     let networks = networks::all(root);
     let (database, http, admin, networks) = (database?, http?, admin?, networks?);
-    Some(Settings { database, http, admin, api, limits, webhooks, sessions, networks })
+    Some(Settings { database, http, admin, api, limits, webhooks, sessions, page, networks })
 }
 
 fn database(section: &mut Section) -> Option<Database> {

@@ -4,7 +4,7 @@ use sqlx::{Postgres, Transaction};
 
 use super::unit::to_the_end;
 use super::{Error, Store, codec};
-use crate::domain::{ApiKeyId, BusinessId, Time};
+use crate::domain::{ApiKeyId, BusinessId, Time, WidgetId};
 
 /// A business.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -30,6 +30,8 @@ pub struct ApiKeyRow {
     pub name: String,
     /// `HS256` or `EdDSA`.
     pub algorithm: String,
+    /// By whose rules payments are made that are asked for with its tokens.
+    pub widget_id: Option<WidgetId>,
     /// When it came.
     pub created_at: Time,
     /// From when on it is no longer good.
@@ -103,23 +105,25 @@ impl Store {
         Ok(set.rows_affected() == 1)
     }
 
-    /// Adds a key to a business.
+    /// Adds a key to a business, bound to a widget of it or to none.
     pub async fn add_api_key(
         &self,
         id: &ApiKeyId,
         business: &BusinessId,
         name: &str,
+        widget: Option<&WidgetId>,
         material: &KeyMaterial,
     ) -> Result<(), Error> {
         let (sealed, public) = material.columns();
         sqlx::query!(
-            "INSERT INTO api_keys (id, business_id, name, algorithm, sealed, public_key) VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO api_keys (id, business_id, name, algorithm, sealed, public_key, widget_id) VALUES ($1, $2, $3, $4, $5, $6, $7)",
             codec::name(&id.0),
             business.0,
             name,
             material.algorithm(),
             sealed,
             public,
+            widget.map(|id| codec::name(&id.0)),
         )
         .execute(&self.pool)
         .await?;
@@ -133,7 +137,7 @@ impl Store {
         business: Option<&BusinessId>,
     ) -> Result<Vec<ApiKeyRow>, Error> {
         let rows = sqlx::query!(
-            "SELECT id, business_id, name, algorithm, created_at, expires_at, disabled_at FROM api_keys
+            "SELECT id, business_id, name, algorithm, widget_id, created_at, expires_at, disabled_at FROM api_keys
               WHERE ($1::text IS NULL OR id = $1) AND ($2::text IS NULL OR business_id = $2) ORDER BY created_at, id",
             id.map(|id| codec::name(&id.0)),
             business.map(|id| codec::name(&id.0)),
@@ -145,6 +149,7 @@ impl Store {
             business_id: BusinessId(row.business_id),
             name: row.name,
             algorithm: row.algorithm,
+            widget_id: row.widget_id.map(WidgetId),
             created_at: row.created_at,
             expires_at: row.expires_at,
             disabled_at: row.disabled_at,
@@ -181,7 +186,7 @@ impl Store {
         Ok(set.rows_affected() == 1)
     }
 
-    /// Adds a key with name and business of another, and ends that one in so many seconds, or sooner where that was said
+    /// Adds a key with name, business and widget of another, and ends that one in so many seconds, or sooner where that was said
     /// before; false where it is not good any more.
     pub async fn rotate_api_key(
         &self,
@@ -206,8 +211,8 @@ impl Store {
             }
             let (sealed, public) = material.columns();
             sqlx::query!(
-                "INSERT INTO api_keys (id, business_id, name, algorithm, sealed, public_key)
-                 SELECT $1, business_id, name, $3, $4, $5 FROM api_keys WHERE id = $2",
+                "INSERT INTO api_keys (id, business_id, name, algorithm, sealed, public_key, widget_id)
+                 SELECT $1, business_id, name, $3, $4, $5, widget_id FROM api_keys WHERE id = $2",
                 id.0,
                 before.0,
                 material.algorithm(),

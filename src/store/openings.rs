@@ -110,7 +110,7 @@ impl Store {
 
     /// Whether another business has the address, or is about to, perhaps by an outside program. Asks as if to take it, in a
     /// transaction that holds nothing else: so it waits for whoever uses it right now, and nobody waits for it in turn.
-    async fn is_anothers(&self, new: &NewSession) -> Result<bool, Error> {
+    pub(super) async fn is_anothers(&self, new: &NewSession) -> Result<bool, Error> {
         let new = new.clone();
         to_the_end(&self.pool, async move |mut transaction: Transaction<'static, Postgres>| {
             sqlx::query!(
@@ -154,17 +154,9 @@ impl Store {
     pub async fn cancel_unpaid_session(&self, id: &SessionId) -> Result<bool, Error> {
         let id = codec::name(&id.0).to_owned();
         to_the_end(&self.pool, async move |mut transaction: Transaction<'static, Postgres>| {
-            // The clock, not now(): where the row had to be waited for, money may have come since the statement began.
-            let cancelled = sqlx::query!(
-                "UPDATE deposit_sessions SET cancelled_at = clock_timestamp()
-                  WHERE id = $1 AND closed_at IS NULL AND cancelled_at IS NULL AND payment_status IN ('CREATED', 'PENDING')
-                    AND tx_id IS NULL AND received_amount = 0",
-                id,
-            )
-            .execute(&mut *transaction)
-            .await?;
+            let cancelled = cancel_unpaid(&mut transaction, &id).await?;
             transaction.commit().await?;
-            Ok(cancelled.rows_affected() == 1)
+            Ok(cancelled)
         })
         .await
     }
@@ -183,7 +175,20 @@ impl Store {
     }
 }
 
-async fn open(
+pub(super) async fn cancel_unpaid(connection: &mut PgConnection, id: &str) -> Result<bool, Error> {
+    // The clock, not now(): where the row had to be waited for, money may have come since the statement began.
+    let cancelled = sqlx::query!(
+        "UPDATE deposit_sessions SET cancelled_at = clock_timestamp()
+          WHERE id = $1 AND closed_at IS NULL AND cancelled_at IS NULL AND payment_status IN ('CREATED', 'PENDING')
+            AND tx_id IS NULL AND received_amount = 0",
+        id,
+    )
+    .execute(connection)
+    .await?;
+    Ok(cancelled.rows_affected() == 1)
+}
+
+pub(super) async fn open(
     connection: &mut PgConnection,
     new: &NewSession,
     reservation: Reservation,

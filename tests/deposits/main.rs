@@ -19,6 +19,7 @@ mod fields;
 mod keys;
 mod lists;
 mod ownership;
+mod payments;
 mod races;
 mod rig;
 mod rules;

@@ -116,6 +116,9 @@ fn refused(refusal: Refusal, new: &NewSession) -> Failure {
         | Refusal::KeyReused
         | Refusal::KeyBusy
         | Refusal::TooManyWidgets(_)
+        | Refusal::Gone
+        | Refusal::DepositIdReused
+        | Refusal::NotBound(_)
         | Refusal::Store(_)) => refusals::refused(other, &[], "sessions", &new.id.0),
     }
 }
