@@ -58,6 +58,7 @@ async fn carry_out(arguments: &Arguments) -> Result<(), Failure> {
         | Command::Check(_)
         | Command::Status(_)
         | Command::Sessions(_)
+        | Command::Pay(_)
         | Command::Transfers(_)
         | Command::Businesses(_)
         | Command::Widgets(_)

@@ -24,6 +24,7 @@ mod range;
 mod redact;
 mod refusal;
 mod retry;
+mod simulation;
 mod socket;
 mod wire;
 
@@ -34,4 +35,5 @@ pub use health::{EndpointReport, EndpointState};
 pub use pool::Pool;
 pub use range::Learned;
 pub use retry::Delays;
+pub use simulation::{Mined, NodeError, TestNode, transfer_input};
 pub use wire::{Limits, install_tls};

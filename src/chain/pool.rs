@@ -50,17 +50,10 @@ impl Pool {
         for endpoint in &network.endpoints {
             let key = endpoint.key.clone();
             let unusable = |reason: String| BuildError { endpoint: key.clone(), reason };
-            let transport = match endpoint.url.expose().scheme() {
-                "http" | "https" => {
-                    let client = http::client(limits).map_err(|error| unusable(error.to_string()))?;
-                    BoxTransport::new(Http::new(client, endpoint.url.clone(), limits))
-                }
-                "ws" | "wss" => {
-                    sockets.push((key.clone(), endpoint.url.clone()));
-                    BoxTransport::new(Socket::new(endpoint.url.clone(), limits))
-                }
-                scheme => return Err(unusable(format!("its URL begins with {scheme}, not http, https, ws or wss"))),
-            };
+            let transport = transport(&endpoint.url, limits).map_err(unusable)?;
+            if matches!(endpoint.url.expose().scheme(), "ws" | "wss") {
+                sockets.push((key.clone(), endpoint.url.clone()));
+            }
             transports.push((key, transport));
         }
         Ok(Pool::build(network, transports, sockets, limits))
@@ -189,6 +182,18 @@ impl Pool {
 
     pub(super) fn genesis(&self) -> Option<BlockHash> {
         *self.pinned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The transport of a URL, not dialled yet; else what is wrong with the URL.
+pub(super) fn transport(url: &Secret<Url>, limits: Limits) -> Result<BoxTransport, String> {
+    match url.expose().scheme() {
+        "http" | "https" => {
+            let client = http::client(limits).map_err(|error| error.to_string())?;
+            Ok(BoxTransport::new(Http::new(client, url.clone(), limits)))
+        }
+        "ws" | "wss" => Ok(BoxTransport::new(Socket::new(url.clone(), limits))),
+        scheme => Err(format!("its URL begins with {scheme}, not http, https, ws or wss")),
     }
 }
 

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use super::args_accounts::{ApiKeys, Businesses, Widgets};
 use super::args_webhooks::Webhooks;
 use super::output::Output;
+use crate::deposits::simulation::{MOST_BLOCKS, MOST_DEPTH};
 use crate::domain::{BlockNumber, SessionStatus, TxHash};
 
 /// Watches ERC-20 transfers and confirms the deposit sessions they pay.
@@ -60,6 +61,10 @@ pub enum Command {
     /// Look at sessions, open one, cancel one.
     #[command(subcommand)]
     Sessions(Sessions),
+    /// On a test network: pay a session from the node's own accounts, or let the chain do to it what chains do.
+    #[command(after_help = "Example:\n  deposit-watcher pay dep_5f3e9a --less && deposit-watcher pay dep_5f3e9a\n  \
+        deposit-watcher pay dep_5f3e9a --mine 3\n\nWithout a flag it pays what is missing.")]
+    Pay(Pay),
     /// Look at transfers, matched or not.
     #[command(subcommand)]
     Transfers(Transfers),
@@ -182,6 +187,39 @@ pub struct SessionsCreate {
     /// Its id; a random one if not given.
     #[arg(long)]
     pub id: Option<String>,
+    /// How it is printed.
+    #[command(flatten)]
+    pub shape: Shape,
+}
+
+/// `pay`
+#[derive(Debug, Args)]
+#[group(id = "deed", multiple = false, args = ["amount", "less", "more", "twice", "late", "mine", "reorganise"])]
+pub struct Pay {
+    /// The session's id.
+    pub session: String,
+    /// Pay so many whole tokens.
+    #[arg(long, value_name = "DECIMAL")]
+    pub amount: Option<String>,
+    /// Pay half of what is missing.
+    #[arg(long)]
+    pub less: bool,
+    /// Pay a tenth more than is missing.
+    #[arg(long)]
+    pub more: bool,
+    /// Pay what is missing, and the same once more.
+    #[arg(long)]
+    pub twice: bool,
+    /// Pay once the chain's time is past the session's: its time is put forward, for good.
+    #[arg(long)]
+    pub late: bool,
+    /// Mine so many blocks, at most 1000.
+    #[arg(long, value_name = "BLOCKS", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_BLOCKS)))]
+    pub mine: Option<u32>,
+    /// Replace the newest blocks by empty ones, at most 64: as many as undo its newest payment if not given.
+    #[arg(long, value_name = "DEPTH", num_args = 0..=1,
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_DEPTH)))]
+    pub reorganise: Option<Option<u32>>,
     /// How it is printed.
     #[command(flatten)]
     pub shape: Shape,

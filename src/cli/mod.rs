@@ -16,6 +16,7 @@ mod migrate;
 mod names;
 pub mod output;
 mod parse;
+mod pay;
 mod reasons;
 mod refusals;
 mod rescan;
@@ -43,6 +44,7 @@ pub async fn run(settings: &Settings, command: &Command) -> Result<(), Failure> 
         Command::Check(asked) => check::run(settings, asked).await,
         Command::Status(asked) => status::run(settings, *asked).await,
         Command::Sessions(asked) => sessions::run(settings, asked).await,
+        Command::Pay(asked) => pay::run(settings, asked).await,
         Command::Transfers(asked) => transfers::run(settings, asked).await,
         Command::Businesses(asked) => businesses::run(settings, asked).await,
         Command::Widgets(asked) => widgets::run(settings, asked).await,

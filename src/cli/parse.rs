@@ -92,6 +92,13 @@ mod tests {
             "x rescan --network a --from 1 --to 2 --resume",
             "x rescan --network a --from 1 --to 2 --yes",
             "x transfers show 0x12",
+            "x pay",
+            "x pay dep_1 --less --more",
+            "x pay dep_1 --amount 1 --twice",
+            "x pay dep_1 --mine 0",
+            "x pay dep_1 --mine 1001",
+            "x pay dep_1 --mine 3 --reorganise",
+            "x pay dep_1 --reorganise 65",
         ] {
             assert!(arguments(line).is_err(), "{line}");
         }

@@ -14,6 +14,7 @@ mod open;
 mod opening;
 mod payment;
 mod schema;
+pub mod simulation;
 mod tickets;
 mod view;
 mod widget;

@@ -19,7 +19,7 @@ pub use amount::{AmountError, Units, format_decimal};
 pub use block::{BlockHash, BlockNumber, BlockRef, Header, Time, time_from_unix};
 pub use business::{ApiKeyId, BusinessId, DeliveryId, Fault, WebhookId, WidgetId};
 pub use language::Language;
-pub use network::{ChainId, EndpointKey, Finality, Slug, SlugError, TESTNET_CHAIN_IDS};
+pub use network::{ChainId, EndpointKey, Finality, MAINNET_CHAIN_IDS, Slug, SlugError, TESTNET_CHAIN_IDS};
 pub use secret::Secret;
 pub use session::{Session, SessionId, SessionStatus, Unusable};
 pub use token::{Percent, Token, TokenKey};

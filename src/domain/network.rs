@@ -25,6 +25,39 @@ pub const TESTNET_CHAIN_IDS: [ChainId; 9] = [
     ChainId(97),
 ];
 
+/// Chains whose money is known to be real: none of them is ever `testnet = true`, and nothing is simulated there.
+/// All that have a preset, and others that a configuration might be mistaken for.
+pub const MAINNET_CHAIN_IDS: [ChainId; 28] = [
+    ChainId(1),
+    ChainId(10),
+    ChainId(25),
+    ChainId(56),
+    ChainId(100),
+    ChainId(130),
+    ChainId(137),
+    ChainId(146),
+    ChainId(204),
+    ChainId(250),
+    ChainId(324),
+    ChainId(480),
+    ChainId(1_088),
+    ChainId(1_101),
+    ChainId(1_284),
+    ChainId(1_868),
+    ChainId(5_000),
+    ChainId(8_217),
+    ChainId(8_453),
+    ChainId(34_443),
+    ChainId(42_161),
+    ChainId(42_170),
+    ChainId(42_220),
+    ChainId(43_114),
+    ChainId(57_073),
+    ChainId(59_144),
+    ChainId(81_457),
+    ChainId(534_352),
+];
+
 /// Why a text is no key of a configuration map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not 1 to 64 characters of a-z, 0-9 and single underscores")]

@@ -8,8 +8,8 @@ use super::problems::shown;
 use super::read::{days, mins, secs};
 use super::section::Section;
 use super::value::{duration, whole};
-use super::{Ambiguous, Endpoint, Network, PartialPayments, endpoints, presets, tokens};
-use crate::domain::{BlockNumber, ChainId, Finality, Slug, TESTNET_CHAIN_IDS};
+use super::{Ambiguous, Endpoint, Network, PartialPayments, endpoints, tokens};
+use crate::domain::{BlockNumber, ChainId, Finality, MAINNET_CHAIN_IDS, Slug, TESTNET_CHAIN_IDS};
 
 /// The largest number that Postgres keeps in a bigint.
 const BIGINT: u64 = i64::MAX.unsigned_abs();
@@ -80,7 +80,7 @@ fn chain_id(section: &mut Section) -> Option<ChainId> {
 fn testnet(section: &mut Section, chain_id: Option<ChainId>) -> bool {
     let given = section.truth("testnet");
     let play = chain_id.is_some_and(|chain_id| TESTNET_CHAIN_IDS.contains(&chain_id));
-    let real = chain_id.is_some_and(|chain_id| presets::of(chain_id).is_some());
+    let real = chain_id.is_some_and(|chain_id| MAINNET_CHAIN_IDS.contains(&chain_id));
     match given {
         Some(false) if play => section.fault("testnet", "is false, but the chain is a test chain; remove the key"),
         Some(true) if real => section.fault("testnet", "is true, but the chain carries real money; remove the key"),

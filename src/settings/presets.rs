@@ -65,6 +65,7 @@ impl Preset {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{MAINNET_CHAIN_IDS, TESTNET_CHAIN_IDS};
 
     #[test]
     fn more_than_recommended_will_do_and_less_will_not() {
@@ -83,7 +84,8 @@ mod tests {
     }
 
     #[test]
-    fn no_test_chain_has_a_preset() {
-        assert!(crate::domain::TESTNET_CHAIN_IDS.iter().all(|chain_id| of(*chain_id).is_none()));
+    fn a_chain_with_a_preset_carries_real_money() {
+        assert!(PRESETS.iter().all(|preset| MAINNET_CHAIN_IDS.contains(&preset.chain_id)));
+        assert!(TESTNET_CHAIN_IDS.iter().all(|chain_id| !MAINNET_CHAIN_IDS.contains(chain_id)));
     }
 }

@@ -27,5 +27,6 @@ mod pair;
 mod reorganisations;
 mod restart;
 mod secrets;
+mod simulation;
 mod socket;
 mod story;

@@ -1,6 +1,7 @@
 //! Every kind of fault, by its line: source, key, what is wrong, cure.
 
 use super::{POLYGON, faults, load_texts};
+use crate::domain::MAINNET_CHAIN_IDS;
 
 /// One text more in the polygon section, after a blank line where it begins a section of its own.
 fn polygon_with(lines: &str) -> String {
@@ -77,6 +78,15 @@ fn each_fault_in_a_single_network() {
     for (lines, fault) in table {
         let expected = [format!("0.toml: networks.polygon.{fault}")];
         assert_eq!(faults(&[&polygon_with(lines)], &[], &[]), expected, "{lines}");
+    }
+}
+
+#[test]
+fn no_chain_with_real_money_is_a_test_network() {
+    for chain_id in MAINNET_CHAIN_IDS {
+        let text = polygon_with("testnet = true").replace("chain_id = 137", &format!("chain_id = {chain_id}"));
+        let expected = "0.toml: networks.polygon.testnet: is true, but the chain carries real money; remove the key";
+        assert_eq!(faults(&[&text], &[], &[]), [expected], "{chain_id}");
     }
 }
 
