@@ -15,11 +15,16 @@ const AXE = {
 /** A phone, as narrow as WCAG asks for, and a desk. */
 export const WIDTHS = { phone: { width: 320, height: 640 }, desk: { width: 1280, height: 900 } };
 
-/** Everything: pictures at both widths, whether it fits, axe at both. */
-export async function look(scenario, page, name) {
-    for (const [width, size] of Object.entries(WIDTHS)) {
+/** Everything: pictures at both widths, then, once it is `settled` where it would go away, whether it fits and axe. */
+export async function look(scenario, page, name, settled = async () => {}) {
+    const widths = Object.entries(WIDTHS);
+    for (const [width, size] of widths) {
         await page.setViewportSize(size);
         await page.screenshot({ path: `${scenario.pictures}/${name}-${width}.png`, fullPage: true });
+    }
+    await settled();
+    for (const [width, size] of widths) {
+        await page.setViewportSize(size);
         for (const text of await tooWide(page)) scenario.fault(`${width}: ${text}`);
         for (const text of await accessible(page)) scenario.fault(`${width}: ${text}`);
     }

@@ -38,10 +38,9 @@ export class Scenario {
     }
 
     /**
-     * A customer with a browser of his own. `allows` are origins besides the first page's that may be asked; `language` is
-     * what the browser asks for.
+     * A customer with a browser of his own, which asks for `language`.
      */
-    async customer({ language = 'en', theme = 'light', javascript = true, touch = false, allows = [], ...more } = {}) {
+    async customer({ language = 'en', theme = 'light', javascript = true, touch = false, ...more } = {}) {
         const context = await this.browser.newContext({
             locale: language,
             colorScheme: theme,
@@ -55,7 +54,7 @@ export class Scenario {
         context.setDefaultTimeout(PATIENCE);
         this.#contexts.push(context);
         this.at = { ...this.at, theme, language };
-        return new Customer(this, context, new Set([...allows, this.shop.origin]));
+        return new Customer(this, context);
     }
 
     /** A picture and a fault for what broke. */
@@ -78,21 +77,28 @@ class Customer {
     /** What is let pass while a line is cut on purpose: a pattern for console lines. */
     expects = null;
 
-    constructor(scenario, context, origins) {
-        Object.assign(this, { scenario, context, origins });
+    constructor(scenario, context) {
+        Object.assign(this, { scenario, context, origins: new Set([scenario.shop.origin, scenario.shop.api]) });
     }
 
-    /** Opens a link in a new tab under guard. */
-    async open(url) {
+    /** An empty tab under guard. */
+    async tab() {
         const page = await this.context.newPage();
-        this.origins.add(new URL(url).origin);
         guard(this, page);
+        return page;
+    }
+
+    /** Opens a link in a tab of its own. */
+    async open(url) {
+        const page = await this.tab();
+        this.origins.add(new URL(url).origin);
         page.answer = await page.goto(url);
         return page;
     }
 
-    look(page, name) {
-        return look(this.scenario, page, name);
+    /** Looks at a page ([look.mjs](look.mjs)). */
+    look(page, name, settled) {
+        return look(this.scenario, page, name, settled);
     }
 }
 
@@ -109,6 +115,6 @@ function guard(customer, page) {
         const { origin, protocol } = new URL(request.url());
         // The page's own bytes, no request at all.
         if (['data:', 'blob:'].includes(protocol)) return;
-        if (!customer.origins.has(origin)) scenario.fault(`it asks ${origin}: ${request.method()} ${request.url()}`);
+        if (!customer.origins.has(origin) && origin !== scenario.shop.api) scenario.fault(`it asks ${origin}: ${request.method()} ${request.url()}`);
     });
 }

@@ -1,5 +1,5 @@
 // The payment page as a customer uses it: its screens and what can be done on them. The only place that knows its markup.
-import { note } from './stage.mjs';
+import { readFileSync } from 'node:fs';
 
 export const LANGUAGES = ['en', 'fr'];
 export const THEMES = ['light', 'dark'];
@@ -9,21 +9,24 @@ export const SCREENS = ['choose', 'waiting', 'seen', 'underpaid', 'paid', 'overp
 const PATIENCE = 30_000;
 const LOOK_AGAIN = 250;
 
-const WORDS = {
-    copyAddress: /copy address|copier l.adresse/i,
-    copyAmount: /copy amount|copier le montant/i,
-    cancel: /cancel|annuler/i,
-    pay: /continue|continuer/i,
-    back: /return to|retour/i,
-    stop: /stay|stop|rester/i,
-    refresh: /refresh|actualiser/i,
-    addressCode: /address|adresse/i,
-    linkCode: /wallet|portefeuille|link|lien/i,
-};
+/** What the page calls things, from its own message files. */
+const MESSAGES = Object.fromEntries(
+    LANGUAGES.map((language) => {
+        const text = readFileSync(`${import.meta.dirname}/../../src/http/page/messages/${language}.ftl`, 'utf8');
+        return [language, new Map([...text.matchAll(/^([a-z-]+) = (.+)$/gm)].map(([, key, value]) => [key, value]))];
+    }),
+);
+
+/** A message without anything filled in. */
+export function words(key, language) {
+    const text = MESSAGES[language].get(key);
+    if (!text) throw new Error(`no message ${key} in ${language}`);
+    return text;
+}
 
 export class Sheet {
-    constructor(scenario, page, { javascript = true } = {}) {
-        Object.assign(this, { scenario, page, javascript });
+    constructor(scenario, page, { javascript = true, language = 'en' } = {}) {
+        Object.assign(this, { scenario, page, javascript, language });
     }
 
     get main() {
@@ -48,16 +51,58 @@ export class Sheet {
         }
     }
 
-    button(what) {
-        return this.page.getByRole('button', { name: WORDS[what] });
+    button(key) {
+        return this.page.getByRole('button', { name: words(key, this.language) });
     }
 
-    link(what) {
-        return this.page.getByRole('link', { name: WORDS[what] });
+    link(key) {
+        return this.page.getByRole('link', { name: words(key, this.language) });
     }
 
-    tab(what) {
-        return this.page.getByRole('tab', { name: WORDS[what] });
+    tab(key) {
+        return this.page.getByRole('tab', { name: words(key, this.language) });
+    }
+
+    /** Where an amount is typed. */
+    get amount() {
+        return this.page.getByLabel(words('choose-amount', this.language), { exact: true });
+    }
+
+    /** What tells that the line is cut. */
+    get offline() {
+        return this.page.getByText(words('connection-lost', this.language));
+    }
+
+    /** Chooses a token by its symbol, types an amount if there is one, and goes on. */
+    async choose(symbol, amount) {
+        await this.page.getByRole('radio', { name: symbol }).check();
+        if (amount !== undefined) await this.amount.fill(amount);
+        await this.button('choose-go').click();
+    }
+
+    /** It says what is wrong with an amount, where it was typed, and keeps what was typed. */
+    async refuses(amount) {
+        await this.page.getByText(words('fault-title', this.language)).waitFor();
+        this.scenario.same(await this.screen(), 'choose', `the screen after the amount ${amount}`);
+        this.scenario.same(await this.amount.getAttribute('aria-invalid'), 'true', `aria-invalid after ${amount}`);
+        this.scenario.same(await this.amount.inputValue(), amount, 'what was typed');
+    }
+
+    /** What asks whether one means it. */
+    get giveUp() {
+        return this.page.locator('summary').filter({ hasText: words('cancel', this.language) });
+    }
+
+    /** Gives up, and means it. */
+    async cancel() {
+        await this.giveUp.click();
+        await this.button('cancel-yes').click();
+    }
+
+    /** Stays on a page that would go back to the shop by itself; any other does anyway. */
+    async stays() {
+        const stay = this.button('return-stay');
+        if (await stay.isVisible()) await stay.click();
     }
 
     get code() {

@@ -15,6 +15,8 @@ function minted({ key, secret }) {
 export class Shop {
     /** What browsers asked of it: path and headers. */
     visits = [];
+    /** Where payments are asked for and their pages are; known once there is a till. */
+    api = null;
 
     /** Listens on a free port. */
     static async open() {
@@ -34,7 +36,9 @@ export class Shop {
 
     /** A till: a business of its own, whose payments go to an address of their own. */
     async till(terms = {}) {
-        return new Till(this, await ask('shop', terms));
+        const granted = await ask('shop', terms);
+        this.api = granted.api;
+        return new Till(this, granted);
     }
 
     /** A payment of 25 USDC in a till of its own, where nothing is left to choose; `fields` may say otherwise. */

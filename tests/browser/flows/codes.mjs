@@ -15,15 +15,15 @@ async function codes(t, theme) {
     const sheet = new Sheet(t, await customer.open(payment.url));
     await sheet.shows('waiting');
     await reads(t, sheet, payment.till.address, 'first');
-    await sheet.tab('linkCode').click();
+    await sheet.tab('code-of-link').click();
     await reads(t, sheet, payment.link('25.5'), 'second');
     await payment.pay('10.25');
     await ask('mine', { blocks: 2 });
     await sheet.shows('underpaid');
     t.check((await sheet.text()).includes('15.25'), 'the rest is not shown');
-    await sheet.tab('addressCode').click();
+    await sheet.tab('code-of-address').click();
     await reads(t, sheet, payment.till.address, 'first');
-    await sheet.tab('linkCode').click();
+    await sheet.tab('code-of-link').click();
     await reads(t, sheet, payment.link('15.25'), 'rest');
     await payment.pay('15.25');
     await ask('mine', { blocks: 2 });

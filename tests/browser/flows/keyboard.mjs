@@ -61,19 +61,19 @@ export default {
             t.check(onward, `${before.name} comes before ${after.name} and lies behind it`);
         }
         await page.evaluate(() => document.activeElement?.blur());
-        await reach(t, page, sheet.button('copyAddress'));
+        await reach(t, page, sheet.button('copy-address'));
         await page.keyboard.press('Enter');
         const copied = await page.waitForFunction(() => navigator.clipboard.readText().then((text) => text || null));
         t.same(await copied.jsonValue(), payment.till.address, 'what was copied');
-        await sheet.tab('addressCode').focus();
+        await sheet.tab('code-of-address').focus();
         await page.keyboard.press('ArrowRight');
-        t.same(await sheet.tab('linkCode').getAttribute('aria-selected'), 'true', 'the second tab after an arrow key');
+        t.same(await sheet.tab('code-of-link').getAttribute('aria-selected'), 'true', 'the second tab after an arrow key');
         await page.keyboard.press('ArrowLeft');
-        t.same(await sheet.tab('addressCode').getAttribute('aria-selected'), 'true', 'the first tab after an arrow key');
+        t.same(await sheet.tab('code-of-address').getAttribute('aria-selected'), 'true', 'the first tab after an arrow key');
         await payment.pay('25');
         await ask('mine', { blocks: 2 });
         await sheet.shows('paid');
-        await reach(t, page, sheet.link('back'));
+        await reach(t, page, sheet.link('back-to'));
         await page.keyboard.press('Enter');
         await page.waitForURL(/\/back/);
     },
@@ -91,10 +91,12 @@ export default {
         await page.keyboard.type('7.5');
         await page.keyboard.press('Enter');
         await sheet.shows('waiting');
-        await reach(t, page, sheet.button('cancel'));
+        await reach(t, page, sheet.giveUp);
+        await page.keyboard.press('Enter');
+        await reach(t, page, sheet.button('cancel-yes'));
         await page.keyboard.press('Enter');
         await sheet.shows('cancelled');
-        await reach(t, page, sheet.link('back'));
+        await reach(t, page, sheet.link('back-to'));
     },
 
     async 'the focus survives what comes by itself'(t) {
@@ -103,7 +105,7 @@ export default {
         const page = await customer.open(payment.url);
         const sheet = new Sheet(t, page);
         await sheet.shows('waiting');
-        await sheet.button('copyAddress').focus();
+        await sheet.button('copy-address').focus();
         await payment.pay('10');
         await sheet.shows('seen');
         await ask('mine', { blocks: 2 });

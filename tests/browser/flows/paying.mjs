@@ -7,7 +7,7 @@ async function pays(t, { language, javascript }) {
     const payment = await t.shop.payment();
     const customer = await t.customer({ language, javascript });
     const page = await customer.open(payment.url);
-    const sheet = new Sheet(t, page, { javascript });
+    const sheet = new Sheet(t, page, { javascript, language });
     await sheet.shows('waiting');
     t.same(await page.locator('html').getAttribute('lang'), language, 'the language of the page');
     const read = await sheet.text();
@@ -17,7 +17,7 @@ async function pays(t, { language, javascript }) {
     await ask('mine', { blocks: 2 });
     await sheet.shows('paid');
     t.same((await payment.told()).status, 'COMPLETED', 'what the shop is told');
-    await sheet.link('back').click();
+    await sheet.link('back-to').click();
     await page.waitForURL(/\/back/);
     const visit = t.shop.visits.find(({ url }) => url.includes(payment.depositId));
     t.same(visit?.url, `/back?order=7&depositId=${payment.depositId}`, 'where the customer comes back to');
@@ -30,7 +30,7 @@ async function chooses(t, { language, javascript }) {
     const payment = await till.payment();
     const customer = await t.customer({ language, javascript });
     const page = await customer.open(payment.url);
-    const sheet = new Sheet(t, page, { javascript });
+    const sheet = new Sheet(t, page, { javascript, language });
     await sheet.shows('choose');
     for (const wrong of ['', 'abc', '0', '4.99', '500.01', '-7', '5.0000000000000000001', '1e2', '<b>7</b>']) {
         await sheet.choose('DAI', wrong);

@@ -104,7 +104,6 @@ export default {
         customer.context.on('page', counting);
         const page = await customer.open(payment.url);
         await new Sheet(t, page).shows('waiting');
-        await page.waitForTimeout(500);
         const ordinary = sizes.filter((response) => !response.url().endsWith('/events'));
         const bytes = await Promise.all(ordinary.map(async (response) => (await response.body()).length));
         const list = ordinary.map((response, index) => `${new URL(response.url()).pathname.slice(0, 20)} ${bytes[index]}`);
@@ -131,7 +130,7 @@ export default {
 
     async 'a page of another origin cannot frame it'(t) {
         const payment = await t.shop.payment();
-        const customer = await t.customer({ allows: [payment.till.api] });
+        const customer = await t.customer();
         customer.expects = /frame-ancestors|X-Frame-Options|Refused to (frame|display)/;
         const page = await customer.open(`${t.shop.origin}/?frame=${encodeURIComponent(payment.url)}`);
         await page.waitForTimeout(1_000);
@@ -141,7 +140,7 @@ export default {
 
     async 'it prints as a receipt'(t) {
         const customer = await t.customer();
-        const page = await customer.open('about:blank');
+        const page = await customer.tab();
         const sheet = new Sheet(t, page);
         const payment = await brought('paid', t.shop, sheet);
         await sheet.stays();
@@ -160,7 +159,7 @@ export default {
         const page = await customer.open(payment.url);
         const sheet = new Sheet(t, page);
         await sheet.shows('waiting');
-        for (const [button, value] of [['copyAddress', payment.till.address], ['copyAmount', '1234.5']]) {
+        for (const [button, value] of [['copy-address', payment.till.address], ['copy-amount', '1234.5']]) {
             await page.evaluate(() => navigator.clipboard.writeText('nothing'));
             await sheet.button(button).click();
             const copied = await page.waitForFunction(() =>

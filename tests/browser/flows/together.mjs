@@ -67,7 +67,7 @@ export default {
     async 'every screen is the same after a reload'(t) {
         for (const screen of SCREENS) {
             const customer = await t.customer();
-            const page = await customer.open('about:blank');
+            const page = await customer.tab();
             const sheet = new Sheet(t, page);
             await brought(screen, t.shop, sheet);
             await page.reload();
@@ -109,7 +109,7 @@ export default {
 
     async 'the return comes by itself'(t) {
         const customer = await t.customer();
-        const page = await customer.open('about:blank');
+        const page = await customer.tab();
         const sheet = new Sheet(t, page);
         const payment = await brought('paid', t.shop, sheet);
         const begun = Date.now();
@@ -122,7 +122,7 @@ export default {
 
     async 'the return can be stopped'(t) {
         const customer = await t.customer();
-        const page = await customer.open('about:blank');
+        const page = await customer.tab();
         const sheet = new Sheet(t, page);
         await brought('paid', t.shop, sheet);
         await sheet.stays();
