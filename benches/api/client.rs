@@ -23,6 +23,11 @@ impl Client {
 
     /// Sends a request and reads its answer whole; the status.
     pub(crate) async fn send(&mut self, request: &str) -> u16 {
+        self.fetch(request).await.0
+    }
+
+    /// The same with its body.
+    pub(crate) async fn fetch(&mut self, request: &str) -> (u16, String) {
         self.stream.get_mut().write_all(request.as_bytes()).await.unwrap();
         let (mut status, mut length) = (0, 0);
         loop {
@@ -39,8 +44,9 @@ impl Client {
                 length = value.parse().unwrap();
             }
         }
-        self.stream.read_exact(&mut vec![0; length]).await.unwrap();
-        status
+        let mut body = vec![0; length];
+        self.stream.read_exact(&mut body).await.unwrap();
+        (status, String::from_utf8(body).unwrap())
     }
 
     /// The next line of a stream that does not end.
@@ -61,6 +67,9 @@ pub(crate) struct Shop {
     widget: String,
     token: String,
 }
+
+/// Where payments by link go.
+const ADDRESS: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
 
 const TOKEN: &str = r#"
 const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
@@ -84,9 +93,11 @@ impl Shop {
             serde_json::from_str(&text).unwrap()
         };
         made(&["businesses", "create", "shop", "--name", "shop"]);
-        let key = made(&["api-keys", "create", "--business", "shop", "--name", "bench"]);
-        let widget = made(&["widgets", "create", "--business", "shop", "--name", "bench"]);
+        let to = ["--default-address", ADDRESS];
+        let widget = made(&[&["widgets", "create", "--business", "shop", "--name", "bench"], &to[..]].concat());
         let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let bound = text(&widget["id"]);
+        let key = made(&["api-keys", "create", "--business", "shop", "--name", "bench", "--widget", &bound]);
         let token = printed(server, "node", &["-e", TOKEN, &text(&key["id"]), &text(&key["secret"])]);
         Shop { widget: text(&widget["id"]), token }
     }
@@ -101,6 +112,20 @@ impl Shop {
         format!(
             "POST /api/v1/widgets/{widget}/create-session HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    }
+
+    /// Asks for a payment by link, of an amount that no other has.
+    pub(crate) fn paying(&self, number: usize) -> String {
+        let body = format!(
+            r#"{{"depositId":"00000000-0000-4000-8000-{number:012x}","returnUrl":"https://shop.example.com/","amount":"{}","reason":"Order {number}"}}"#,
+            number + 1
+        );
+        format!(
+            "POST /v1/widget/sessions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            self.token,
             body.len()
         )
     }

@@ -15,6 +15,7 @@
 mod support;
 
 mod client;
+mod page;
 #[path = "../../tests/readme/server.rs"]
 mod server;
 mod sql;
@@ -46,6 +47,7 @@ async fn main() {
     let read = measured(|n| shop.reading(&ids[n % ids.len()]), &server).await;
     compare("reading one by its id", read, sql::reading(&database, CONNECTIONS, LASTS));
     viewers::measure(&server, &shop, &database).await;
+    page::measure(&server, &shop, &database).await;
 }
 
 fn compare(what: &str, http: f64, sql: f64) {

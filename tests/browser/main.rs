@@ -79,3 +79,8 @@ async fn a_browser_that_is_not_there_is_named() {
     let said = driver::complaint("DEPOSIT_WATCHER_TOOLS", "no/such/folder").await;
     assert!(said.contains("make tools"), "{said}");
 }
+
+#[tokio::test]
+async fn the_test_tools_lead_to_every_state() {
+    flow("tools").await;
+}

@@ -59,8 +59,14 @@ export class Sheet {
         return this.page.getByRole('link', { name: words(key, this.language) });
     }
 
+    /** Turns to one of the codes: `code-of-address` or `code-of-link`. */
+    async turn(key) {
+        await this.page.locator('.codes label').filter({ hasText: words(key, this.language) }).click();
+    }
+
+    /** One of the tabs. */
     tab(key) {
-        return this.page.getByRole('tab', { name: words(key, this.language) });
+        return this.page.getByRole('radio', { name: words(key, this.language) });
     }
 
     /** Where an amount is typed. */
@@ -75,7 +81,7 @@ export class Sheet {
 
     /** Chooses a token by its symbol, types an amount if there is one, and goes on. */
     async choose(symbol, amount) {
-        await this.page.getByRole('radio', { name: symbol }).check();
+        await this.page.locator('label.offer').filter({ hasText: symbol }).click();
         if (amount !== undefined) await this.amount.fill(amount);
         await this.button('choose-go').click();
     }
@@ -99,6 +105,14 @@ export class Sheet {
         await this.button('cancel-yes').click();
     }
 
+    /** Does a deed of the test tools: `tools-exact` or another. */
+    async simulate(key) {
+        const tools = this.page.locator('#tools');
+        if (!(await tools.getAttribute('open'))) await tools.locator('summary').click();
+        const [start] = words(key, this.language).split('{');
+        await tools.getByRole('button', { name: start.trim() }).click();
+    }
+
     /** Stays on a page that would go back to the shop by itself; any other does anyway. */
     async stays() {
         const stay = this.button('return-stay');
@@ -106,7 +120,7 @@ export class Sheet {
     }
 
     get code() {
-        return this.page.locator('svg[role=img]:visible');
+        return this.page.locator('.codes .panel svg:visible');
     }
 
     /** Everything that a reader reads. */

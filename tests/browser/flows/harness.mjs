@@ -34,7 +34,7 @@ async function serving(body, headers = { 'content-security-policy': POLICY }) {
 async function said(t, body, headers) {
     const found = [];
     const customer = await t.customer();
-    customer.scenario = { fault: (text) => found.push(text) };
+    customer.scenario = { shop: t.shop, fault: (text) => found.push(text) };
     const page = await customer.open(await serving(body, headers));
     await page.waitForLoadState('networkidle');
     return { found, page };

@@ -67,9 +67,9 @@ export default {
         t.same(await copied.jsonValue(), payment.till.address, 'what was copied');
         await sheet.tab('code-of-address').focus();
         await page.keyboard.press('ArrowRight');
-        t.same(await sheet.tab('code-of-link').getAttribute('aria-selected'), 'true', 'the second tab after an arrow key');
+        t.same(await sheet.tab('code-of-link').isChecked(), true, 'the second tab after an arrow key');
         await page.keyboard.press('ArrowLeft');
-        t.same(await sheet.tab('code-of-address').getAttribute('aria-selected'), 'true', 'the first tab after an arrow key');
+        t.same(await sheet.tab('code-of-address').isChecked(), true, 'the first tab after an arrow key');
         await payment.pay('25');
         await ask('mine', { blocks: 2 });
         await sheet.shows('paid');
