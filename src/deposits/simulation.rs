@@ -178,7 +178,10 @@ impl From<Refusal> for NotSimulated {
             | Refusal::CannotCancel
             | Refusal::KeyReused
             | Refusal::KeyBusy
-            | Refusal::TooManyWidgets(_)) => NotSimulated::Impossible(other.to_string()),
+            | Refusal::TooManyWidgets(_)
+            | Refusal::Gone
+            | Refusal::DepositIdReused
+            | Refusal::NotBound(_)) => NotSimulated::Impossible(other.to_string()),
         }
     }
 }
