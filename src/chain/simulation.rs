@@ -20,8 +20,9 @@ use super::json::{HeaderJson, Quantity, ReceiptJson};
 use super::pool::transport;
 use super::redact::Redactor;
 use super::wire::Limits;
-use crate::domain::{Address, BlockRef, ChainId, Header, MAINNET_CHAIN_IDS, Secret, TxHash, Units};
-use crate::domain::{BlockNumber, EndpointKey};
+use crate::domain::{
+    Address, BlockNumber, BlockRef, ChainId, EndpointKey, Header, MAINNET_CHAIN_IDS, Secret, TxHash, Units,
+};
 use crate::settings;
 
 /// Whoever waits for a deed is a person.
@@ -193,9 +194,15 @@ impl TestNode {
 
     /// The newest block.
     pub async fn head(&self) -> Result<Header, NodeError> {
-        let header: Option<HeaderJson> = self.call("eth_getBlockByNumber", json!(["latest", false])).await?;
-        let header = header.ok_or_else(|| NodeError::Refused(format!("{} has no block yet", self.name)))?;
-        header.mined().map_err(|fault| self.told("eth_getBlockByNumber", fault))
+        let head = self.header("latest").await?;
+        head.ok_or_else(|| NodeError::Refused(format!("{} has no block yet", self.name)))
+    }
+
+    /// A block by `latest`, `safe`, `finalized` or its number as `0x…`; `None` when there is none.
+    pub async fn header(&self, block: &str) -> Result<Option<Header>, NodeError> {
+        const METHOD: &str = "eth_getBlockByNumber";
+        let header: Option<HeaderJson> = self.call(METHOD, json!([block, false])).await?;
+        header.map(HeaderJson::mined).transpose().map_err(|fault| self.told(METHOD, fault))
     }
 
     /// Mines blocks; pending transactions go into the first.

@@ -53,6 +53,7 @@ impl Coin {
 #[allow(missing_docs, reason = "each is told by its kind")]
 pub(super) enum Role {
     Exact,
+    Linked,
     ToppedUp,
     Over,
     SharedFirst,
@@ -102,8 +103,9 @@ pub(super) struct End {
 
 impl Role {
     /// All of them, in the order of the table.
-    pub(super) const ALL: [Role; 14] = [
+    pub(super) const ALL: [Role; 15] = [
         Role::Exact,
+        Role::Linked,
         Role::ToppedUp,
         Role::Over,
         Role::SharedFirst,
@@ -125,6 +127,7 @@ impl Role {
         let expired = end(SessionStatus::Expired, "0", 0);
         match self {
             Role::Exact => dollars("exact", "paid exactly", "100", paid("100")),
+            Role::Linked => dollars("linked", "by a payment link", "65", paid("65")),
             Role::ToppedUp => dollars("topped-up", "part, then the rest", "80", end(SessionStatus::Confirmed, "80", 2)),
             Role::Over => dollars("over", "too much", "50", end(SessionStatus::Overpaid, "60", 1)),
             Role::SharedFirst => dollars("shared-first", "one address, 1st", "20", paid("20")),
@@ -153,6 +156,7 @@ impl Role {
         let name = match self {
             Role::SharedSecond => Role::SharedFirst.part().name,
             Role::Exact
+            | Role::Linked
             | Role::ToppedUp
             | Role::Over
             | Role::SharedFirst

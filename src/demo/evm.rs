@@ -1,5 +1,6 @@
-//! Drives anvil: accounts, contracts, money, blocks, time, reorganisations. No key anywhere: anvil holds its own accounts
-//! unlocked. Not how the watcher reads a chain: that is [`crate::chain`].
+//! Drives anvil: contracts, money, blocks, time, reorganisations, and all that tests ask of it besides what
+//! [`crate::chain::TestNode`] does for everybody. No key anywhere: anvil holds its own accounts unlocked. Not how the
+//! watcher reads a chain: that is [`crate::chain::Pool`].
 //!
 //! What anvil 1.7.1 does, as `tests/ground` finds it:
 //!
@@ -13,24 +14,23 @@
 //! * `eth_getBlockReceipts` takes a number and a hash, and answers `null` for an unknown number.
 //! * Unknown headers, receipts and transactions are `null`, orphaned ones too: anvil forgets the old branch.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use alloy::primitives::{B256, Bytes, U64, U256};
+use alloy::primitives::{Bytes, U64};
 use anyhow::{Context, anyhow, bail};
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::time::Instant;
 
-use super::tokens::{Call, Contract, balance_of};
-use crate::domain::{Address, BlockNumber, BlockRef, Header, TxHash, Units, time_from_unix};
+use super::tokens::{Call, Contract};
+use crate::chain::{Limits, TestNode};
+use crate::domain::{Address, BlockNumber, BlockRef, Header, TxHash, Units};
 
 const MINED_WITHIN: Duration = Duration::from_secs(30);
-const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// A JSON-RPC client of one anvil.
 #[derive(Debug, Clone)]
 pub struct Evm {
-    url: String,
-    http: reqwest::Client,
+    node: TestNode,
 }
 
 /// A mined transaction.
@@ -68,29 +68,20 @@ impl Remined {
 }
 
 impl Evm {
-    /// A client of the node at this HTTP URL.
+    /// A client of the node at this URL.
     pub fn new(url: impl Into<String>) -> anyhow::Result<Evm> {
-        // Refused where one is installed already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).no_proxy().build()?;
-        Ok(Evm { url: url.into(), http })
+        let limits = Limits { total: MINED_WITHIN, idle: MINED_WITHIN, ..Limits::default() };
+        Ok(Evm { node: TestNode::at(url.into().parse()?, limits)? })
     }
 
     /// One request; what the node calls an error is one.
     pub async fn request(&self, method: &str, params: Value) -> anyhow::Result<Value> {
-        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
-        let request = self.http.post(&self.url).header("content-type", "application/json").body(body);
-        let answer = request.send().await.with_context(|| format!("{method} failed"))?.bytes().await?;
-        let mut answer: Value = serde_json::from_slice(&answer)?;
-        match answer.get("error") {
-            Some(error) => bail!("{method}: {error}"),
-            None => Ok(answer.get_mut("result").map(Value::take).unwrap_or_default()),
-        }
+        Ok(self.node.request(method, params).await?)
     }
 
     /// Ten funded, unlocked accounts.
     pub async fn accounts(&self) -> anyhow::Result<Vec<Address>> {
-        parsed(self.request("eth_accounts", json!([])).await?)
+        Ok(self.node.accounts().await?)
     }
 
     /// One of them.
@@ -100,8 +91,7 @@ impl Evm {
 
     /// Creates a contract and says where it lies. Mines a block if nobody else does.
     pub async fn deploy(&self, from: Address, contract: Contract) -> anyhow::Result<Address> {
-        let transaction = json!([{ "from": from, "data": contract.bytecode()? }]);
-        let hash = parsed(self.request("eth_sendTransaction", transaction).await?)?;
+        let hash = self.node.send(json!({ "from": from, "data": contract.bytecode()? })).await?;
         let receipt = self.mined(hash).await?;
         receipt.created.with_context(|| format!("{} was not created", contract.name()))
     }
@@ -109,7 +99,7 @@ impl Evm {
     /// Sends a transaction and says its hash. Even where each is mined at once, its block may come a moment later: where
     /// that matters, use [`Evm::pay`].
     pub async fn send(&self, from: Address, contract: Address, call: &Call) -> anyhow::Result<TxHash> {
-        parsed(self.request("eth_sendTransaction", json!([transaction(from, contract, call)])).await?)
+        Ok(self.node.send(transaction(from, contract, call)).await?)
     }
 
     /// Sends a transaction and waits for its block, mining one if nobody else does; reverted ones are an error.
@@ -127,19 +117,17 @@ impl Evm {
 
     /// Base units of a token.
     pub async fn balance(&self, token: Address, owner: Address) -> anyhow::Result<Units> {
-        let call = json!([{ "to": token, "data": balance_of(owner) }, "latest"]);
-        parsed::<B256>(self.request("eth_call", call).await?).map(|word| Units(U256::from_be_bytes(word.0)))
+        Ok(self.node.balance(token, owner).await?)
     }
 
     /// The newest block.
     pub async fn head(&self) -> anyhow::Result<Header> {
-        self.header("latest").await?.context("the chain has no head")
+        Ok(self.node.head().await?)
     }
 
     /// A block by `latest`, `safe`, `finalized` or its number as `0x…`; `None` when there is none.
     pub async fn header(&self, block: &str) -> anyhow::Result<Option<Header>> {
-        let value = self.request("eth_getBlockByNumber", json!([block, false])).await?;
-        if value.is_null() { Ok(None) } else { header_from(&value).map(Some) }
+        Ok(self.node.header(block).await?)
     }
 
     /// Logs by a filter as `eth_getLogs` has it.
@@ -149,7 +137,7 @@ impl Evm {
 
     /// Mines blocks; pending transactions go into the first.
     pub async fn mine(&self, blocks: u64) -> anyhow::Result<()> {
-        self.request("anvil_mine", json!([U64::from(blocks)])).await.map(drop)
+        Ok(self.node.mine(blocks).await?)
     }
 
     /// Mines blocks that are `seconds` apart.
@@ -169,7 +157,7 @@ impl Evm {
 
     /// Puts chain time forward.
     pub async fn increase_time(&self, seconds: u64) -> anyhow::Result<()> {
-        self.request("evm_increaseTime", json!([seconds])).await.map(drop)
+        Ok(self.node.advance(seconds).await?)
     }
 
     /// A mined or pending transaction as it was signed, to be mined again by [`Evm::reorganise`] under the same hash.
@@ -184,8 +172,8 @@ impl Evm {
     /// The new blocks always have new hashes, empty ones too. Their timestamps are the fork's, whatever the time is now, or
     /// rise by `anvil_setBlockTimestampInterval` where that is set. A `newHeads` subscriber hears each new block.
     pub async fn reorganise(&self, depth: u64, transactions: &[(Remined, u64)]) -> anyhow::Result<()> {
-        let listed: Vec<Value> = transactions.iter().map(|(what, place)| json!([what.as_json(), place])).collect();
-        self.request("anvil_reorg", json!([depth, listed])).await.map(drop)
+        let listed: Vec<(Value, u64)> = transactions.iter().map(|(what, place)| (what.as_json(), *place)).collect();
+        Ok(self.node.reorganise(depth, &listed).await?)
     }
 
     /// Takes the newest `depth` blocks and their transactions away: the chain is shorter until something is mined. A
@@ -211,23 +199,10 @@ impl Evm {
     }
 
     async fn mined(&self, hash: TxHash) -> anyhow::Result<Receipt> {
-        if !self.mines_itself().await? {
-            self.mine(1).await?;
-        }
-        let begun = Instant::now();
-        while begun.elapsed() < MINED_WITHIN {
-            if let Some(receipt) = self.receipt(hash).await? {
-                return Ok(receipt);
-            }
-            sleep(LOOK_EVERY).await;
-        }
-        bail!("{hash} is not mined after {} s", MINED_WITHIN.as_secs())
-    }
-
-    async fn mines_itself(&self) -> anyhow::Result<bool> {
-        let by_transaction = self.request("anvil_getAutomine", json!([])).await? == Value::Bool(true);
-        let by_time = self.request("anvil_getIntervalMining", json!([])).await?.as_u64().unwrap_or_default();
-        Ok(by_transaction || by_time > 0)
+        let by = Instant::now().checked_add(MINED_WITHIN).context("a clock at its end")?;
+        self.node.mined(hash, by).await?;
+        let receipt = self.receipt(hash).await?;
+        receipt.with_context(|| format!("{hash} is not mined after {} s", MINED_WITHIN.as_secs()))
     }
 }
 
@@ -242,16 +217,6 @@ fn parsed<T: serde::de::DeserializeOwned>(value: Value) -> anyhow::Result<T> {
 
 fn field<T: serde::de::DeserializeOwned>(value: &Value, name: &str) -> anyhow::Result<T> {
     parsed(value.get(name).cloned().unwrap_or_default()).with_context(|| format!("no {name}"))
-}
-
-fn header_from(value: &Value) -> anyhow::Result<Header> {
-    let number: U64 = field(value, "number")?;
-    let seconds: U64 = field(value, "timestamp")?;
-    Ok(Header {
-        block: BlockRef { number: BlockNumber(number.to()), hash: field(value, "hash")? },
-        parent: field(value, "parentHash")?,
-        time: time_from_unix(seconds.to()).context("a timestamp beyond the calendar")?,
-    })
 }
 
 fn receipt_from(value: Value) -> anyhow::Result<Receipt> {

@@ -4,6 +4,7 @@
 //! ```text
 //! show ── stage    what runs: PostgreSQL, anvil, the watcher with its API
 //!    │  ├─ shop     who opens sessions over HTTP ── receiver   and hears of them by webhooks
+//!    │  │           or sends its customers a link ── till, checkout, customer
 //!    │  ├─ script   what happens ── cast   to which sessions, and how they must end
 //!    │  └─ scene    how things stand
 //!    └──── screen   what is seen of it
@@ -26,6 +27,8 @@
 
 pub mod anvil;
 mod cast;
+mod checkout;
+mod customer;
 pub mod evm;
 pub mod guard;
 pub mod postgres;
@@ -37,6 +40,7 @@ mod script;
 mod shop;
 mod show;
 mod stage;
+mod till;
 pub mod tokens;
 pub mod tools;
 

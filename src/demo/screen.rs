@@ -30,6 +30,7 @@ const WITH_ADDRESSES: usize = 95;
 #[derive(Debug)]
 pub(super) struct Screen {
     begun: Instant,
+    terminal: bool,
     live: bool,
     coloured: bool,
     /// Lines of the table as it stands above the cursor.
@@ -51,10 +52,15 @@ impl Screen {
         let room = |(Width(width), Height(height))| width >= LEAST_WIDTH && usize::from(height) >= wanted;
         let live = terminal && terminal_size().is_some_and(room);
         let coloured = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Screen { begun: Instant::now(), live, coloured, drawn: 0, told: Vec::new(), news: VecDeque::new() }
+        Screen { begun: Instant::now(), terminal, live, coloured, drawn: 0, told: Vec::new(), news: VecDeque::new() }
     }
 
-    /// True where somebody watches.
+    /// True at a terminal.
+    pub(super) fn is_watched(&self) -> bool {
+        self.terminal
+    }
+
+    /// True where somebody watches a table.
     pub(super) fn is_live(&self) -> bool {
         self.live
     }

@@ -4,12 +4,13 @@
 use std::time::Duration;
 
 use alloy::primitives::U256;
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, ensure};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::cast::{Coin, Part, Role};
+use super::customer;
 use super::evm::Remined;
 use super::scene::{Row, Scene};
 use super::stage::{CONFIRMATIONS, Stage};
@@ -26,6 +27,8 @@ pub(super) struct Director<'a> {
     news: UnboundedSender<String>,
     payers: std::slice::Iter<'a, Address>,
     beat: Duration,
+    /// The payment link that a customer was sent.
+    link: String,
 }
 
 impl<'a> Director<'a> {
@@ -36,7 +39,7 @@ impl<'a> Director<'a> {
         news: UnboundedSender<String>,
         beat: Duration,
     ) -> Director<'a> {
-        Director { stage, scenes, news, payers: stage.payers.iter(), beat }
+        Director { stage, scenes, news, payers: stage.payers.iter(), beat, link: String::new() }
     }
 
     /// The whole story; then blocks go by until every session has its end.
@@ -55,10 +58,17 @@ impl<'a> Director<'a> {
     }
 
     async fn open(&mut self) -> anyhow::Result<()> {
-        self.tell(format!("{} sessions are opened: one by six columns of SQL, the others over HTTP", Role::ALL.len()));
+        self.tell(format!(
+            "{} sessions are opened: one by six columns of SQL, one by a payment link, the others over HTTP",
+            Role::ALL.len()
+        ));
         for role in Role::ALL {
             let Part { amount, coin, life, .. } = role.part();
             let token = self.stage.token(coin)?;
+            if role == Role::Linked {
+                self.link = self.stage.shop.ask(role).await?;
+                continue;
+            }
             let id = match role.plain_id() {
                 None => self.stage.shop.open(role, token).await?,
                 Some(id) => {
@@ -85,6 +95,10 @@ impl<'a> Director<'a> {
         for (role, amount) in [(Role::Exact, 100), (Role::ToppedUp, 30), (Role::Over, 60), (Role::Under, 45)] {
             self.pay(role, amount).await?;
         }
+        self.tell("one opens the payment page and pays what is asked for there".to_owned());
+        let wanted = customer::visit(&self.link).await?;
+        ensure!(wanted.token == self.stage.token(Coin::Dollar)?, "the payment page asks for another token");
+        self.send(Coin::Dollar, &Call::Transfer(wanted.to, wanted.units)).await?;
         self.blocks(1).await?;
         self.tell("two share an address, told apart by their amounts; two are paid by one transaction".to_owned());
         self.pay(Role::SharedSecond, 25).await?;

@@ -1,17 +1,21 @@
 //! The demo's merchant: a business with a widget and a webhook endpoint, who opens and cancels sessions over HTTP as any
-//! shop would, and hears of them by webhooks. Not for paying: customers do that in [`super::script`].
+//! shop would, sends customers to payment pages, and hears of all of it by webhooks. Not for paying: customers do that in [`super::script`].
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 use super::cast::Role;
+use super::checkout::Checkout;
 use super::receiver::{Heard, Receiver};
 use super::stage::NETWORK;
+use super::till::Till;
 use crate::deposits::{NewWidget, Office};
 use crate::domain::{Address, BusinessId, SessionId};
 use crate::keys::Keyring;
@@ -30,6 +34,8 @@ pub(super) struct Shop {
     widget: String,
     widget_secret: String,
     receiver: Receiver,
+    till: Arc<Till>,
+    checkout: Checkout,
     /// Sessions by name with the secret of each.
     opened: Mutex<BTreeMap<&'static str, (SessionId, String)>>,
 }
@@ -45,13 +51,19 @@ impl Shop {
         office.create_business(Some(BUSINESS), "The demo's shop").await?;
         let (widget, secret) = office.create_widget(&business, &widget()).await?;
         let receiver = Receiver::start().await?;
-        let desk = Desk::new(&settings, store.clone(), Some(keyring));
+        let desk = Desk::new(&settings, store.clone(), Some(keyring.clone()));
         let endpoint = NewEndpoint { url: receiver.url(), events: Vec::new() };
         let (_, signing) = desk.create(&business, &endpoint).await?;
         receiver.trust(signing.expose());
         let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).no_proxy().build()?;
         let (api, widget_secret) = (format!("http://127.0.0.1:{port}"), secret.expose().clone());
-        Ok(Shop { client, api, widget: widget.id.0, widget_secret, receiver, opened: Mutex::default() })
+        let pages = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let returns = Checkout::returns(pages.local_addr()?);
+        let till = Till::open(client.clone(), api.clone(), office, keyring, business, returns).await?;
+        let till = Arc::new(till);
+        let checkout = Checkout::open(pages, till.clone())?;
+        let widget = widget.id.0;
+        Ok(Shop { client, api, widget, widget_secret, receiver, till, checkout, opened: Mutex::default() })
     }
 
     /// Opens the session of a role; returns its id.
@@ -68,6 +80,16 @@ impl Shop {
         let id = SessionId(id);
         self.opened.lock().unwrap_or_else(PoisonError::into_inner).insert(part.name, (id.clone(), secret));
         Ok(id)
+    }
+
+    /// Asks for the payment of a role, and returns the link that its customer is sent.
+    pub(super) async fn ask(&self, role: Role) -> anyhow::Result<String> {
+        self.till.ask(role).await
+    }
+
+    /// Where a reader becomes a customer.
+    pub(super) fn checkout_url(&self) -> String {
+        self.checkout.url()
     }
 
     /// Cancels the session of a role.

@@ -3,21 +3,18 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use alloy::primitives::U256;
-use anyhow::Context;
-use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
+use super::Tools;
 use super::cast::{Coin, Role};
 use super::scene::Scene;
 use super::screen::Screen;
 use super::script::Director;
 use super::shop::BUSINESS;
 use super::stage::Stage;
-use super::{Call, Tools};
-use crate::domain::{Address, Units};
+use crate::domain::Address;
 
 /// The story takes a fifth of it.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -26,6 +23,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// From block to block, for people and otherwise.
 const WATCHED_BEAT: Duration = Duration::from_millis(650);
 const BEAT: Duration = Duration::from_millis(250);
+/// How long a reader at a terminal has to pay by the link, who did not ask for everything to be kept.
+const VISIT: Duration = Duration::from_secs(300);
 /// Where a session of the reader's own is to be paid.
 const YOURS: Address = Address::repeat_byte(0x77);
 /// How long webhooks may take after the story's end.
@@ -56,16 +55,20 @@ pub async fn run(options: Options) -> anyhow::Result<bool> {
             return Ok(false);
         }
     };
-    if options.keep {
-        invite(&stage, &Scene::look(&stage).await?, &mut screen)?;
+    if options.keep || screen.is_watched() {
+        let until = if options.keep { "until Ctrl-C" } else { "for five minutes, or until Ctrl-C" };
+        invite(&stage, &Scene::look(&stage).await?, &mut screen, until)?;
         tokio::select! {
             gone = go_on(&stage) => gone?,
             () = stops.next() => {}
+            () = sleep(VISIT), if !options.keep => {}
         }
         drop(stage);
         screen.say("\nstopped; nothing is left running")?;
     } else {
-        screen.say("with --keep it stays, to be looked at with psql, curl and `deposit-watcher status`")?;
+        screen.say(
+            "with --keep it stays, to be paid by you, and looked at with psql, curl and `deposit-watcher status`",
+        )?;
     }
     Ok(right)
 }
@@ -75,7 +78,11 @@ async fn play(tools: &Tools, screen: &mut Screen) -> anyhow::Result<(Stage, bool
     screen.say("starting PostgreSQL, anvil and `deposit-watcher run` ...")?;
     let stage = Stage::build(tools).await?;
     let (metrics, api, database) = (stage.metrics_url(), stage.shop.description_url(), stage.database_url());
-    screen.say(&format!("metrics   {metrics}\nAPI       {api}\ndatabase  psql {database}\n"))?;
+    let checkout = stage.shop.checkout_url();
+    screen.say(&format!(
+        "metrics   {metrics}\nAPI       {api}\ndatabase  psql {database}\npay       {checkout}\n          a payment page \
+         of your own while this runs; {checkout}?lang=fr in French\n"
+    ))?;
     let in_time = told(&stage, screen).await?;
     let right = judged(&stage, screen, in_time).await?;
     let verdict = if right { "every session ended as it must" } else { "NOT everything ended as it must" };
@@ -158,14 +165,18 @@ async fn hear_all(stage: &Stage, screen: &mut Screen) -> anyhow::Result<bool> {
 }
 
 /// What can be looked at while it is left running.
-fn invite(stage: &Stage, scene: &Scene, screen: &mut Screen) -> anyhow::Result<()> {
+fn invite(stage: &Stage, scene: &Scene, screen: &mut Screen, until: &str) -> anyhow::Result<()> {
     let reverted = scene.row(Role::Reverted).map(|row| row.id.clone()).unwrap_or_default();
     let me = std::env::args_os().next().map_or_else(|| PathBuf::from("deposit-watcher"), PathBuf::from);
     // It would go before the file, and is somebody else's.
     let elsewhere = std::env::var_os("DATABASE_URL").map_or("", |_| "env -u DATABASE_URL ");
     let (me, config) = (format!("{elsewhere}{}", me.display()), stage.config().display().to_string());
+    let checkout = stage.shop.checkout_url();
     let lines = [
-        "\nleft running until Ctrl-C, with a block every second; try".to_owned(),
+        format!("\nleft running {until}, with a block every second"),
+        format!("open in a browser  {checkout}"),
+        format!("or in French       {checkout}?lang=fr"),
+        "and pay there: the page has test tools that pay for you. Or try".to_owned(),
         format!("  {me} status --config {config}"),
         format!("  {me} sessions show {reverted} --config {config}"),
         format!("  {me} webhooks deliveries --config {config}"),
@@ -175,22 +186,13 @@ fn invite(stage: &Stage, scene: &Scene, screen: &mut Screen) -> anyhow::Result<(
         format!("  tail -f {}", stage.log().display()),
         "or open a session yourself, and pay it".to_owned(),
         format!(
-            "  {me} sessions create --network {} --token {} --amount 7 --to {YOURS} --config {config}",
+            "  {me} sessions create --id dep_yours --network {} --token {} --amount 7 --to {YOURS} --config {config}",
             stage.slug,
             Coin::Dollar.key()
         ),
-        format!("  {}", payment(stage)?),
+        format!("  {me} pay dep_yours --config {config}"),
     ];
     Ok(screen.say(&lines.join("\n"))?)
-}
-
-/// A command that sends 7 tokens to [`YOURS`].
-fn payment(stage: &Stage) -> anyhow::Result<String> {
-    let (payer, token) = (stage.payers.last().context("nobody can pay")?, stage.token(Coin::Dollar)?);
-    let data = Call::Transfer(YOURS, Units(U256::from(7_000_000))).encode();
-    let transaction = json!({ "from": payer, "to": token, "data": data });
-    let request = json!({ "jsonrpc": "2.0", "id": 1, "method": "eth_sendTransaction", "params": [transaction] });
-    Ok(format!("curl {} -H 'content-type: application/json' -d '{request}'", stage.chain_url()))
 }
 
 /// A block a second; ends only by an error.

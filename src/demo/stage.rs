@@ -51,7 +51,7 @@ pub(super) struct Stage {
     pub(super) slug: Slug,
     admin_port: u16,
     database_url: String,
-    anvil: Anvil,
+    _anvil: Anvil,
     _postgres: Postgres,
 }
 
@@ -79,7 +79,7 @@ impl Stage {
             slug,
             admin_port,
             database_url,
-            anvil,
+            _anvil: anvil,
             _postgres: postgres,
         };
         stage.ready().await?;
@@ -105,11 +105,6 @@ impl Stage {
     /// The watcher's metrics.
     pub(super) fn metrics_url(&self) -> String {
         format!("http://127.0.0.1:{}/metrics", self.admin_port)
-    }
-
-    /// The chain's JSON-RPC.
-    pub(super) fn chain_url(&self) -> String {
-        self.anvil.url()
     }
 
     /// The watcher's database.

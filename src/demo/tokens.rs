@@ -4,15 +4,14 @@ use alloy::primitives::{Bytes, U256};
 use alloy::sol_types::SolCall;
 use anyhow::Context;
 
+use crate::chain::transfer_input;
 use crate::domain::{Address, Units};
 
 mod abi {
     #![allow(missing_docs, clippy::missing_docs_in_private_items)]
     alloy::sol! {
         function mint(address to, uint256 value);
-        function transfer(address to, uint256 value);
         function many(address[] to, uint256[] amounts);
-        function balanceOf(address owner) returns (uint256);
         function longData(address to, uint256 value);
         function shortData(address to, uint256 value);
         function noData(address to);
@@ -138,7 +137,7 @@ impl Call {
     pub fn encode(&self) -> Bytes {
         let bytes = match self {
             Call::Mint(to, units) => abi::mintCall { to: *to, value: units.0 }.abi_encode(),
-            Call::Transfer(to, units) => abi::transferCall { to: *to, value: units.0 }.abi_encode(),
+            Call::Transfer(to, units) => return transfer_input(*to, *units),
             Call::Many(payments) => {
                 let (to, amounts) = payments.iter().map(|(to, units)| (*to, units.0)).unzip();
                 abi::manyCall { to, amounts }.abi_encode()
@@ -150,9 +149,4 @@ impl Call {
         };
         bytes.into()
     }
-}
-
-/// Input of `balanceOf(owner)`.
-pub(super) fn balance_of(owner: Address) -> Bytes {
-    abi::balanceOfCall { owner }.abi_encode().into()
 }

@@ -1,5 +1,5 @@
-//! The live view: who watches a session hears of each state it comes to show. One reader for all: a single query every
-//! half second however many watch, and none while nobody does. Not for the wire: that is http's.
+//! The live view: who watches a session hears of each state it comes to show. One reader for all: a single query five
+//! times a second however many watch, and none while nobody does. Not for the wire: that is http's.
 //!
 //! Every message is the whole state, so nothing is lost by missing some: a viewer who is slow, or was away, gets the
 //! newest. Its id is a digest of the state, the same in every process, so whoever comes back with the id of what he saw
@@ -27,8 +27,8 @@ use crate::keys::digest;
 use crate::store::Error;
 use board::Board;
 
-/// How often all sessions that are watched are looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How often all sessions that are watched are looked at: a change is on an open page 300 ms after its commit.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// The longest pause while the database does not answer.
 const LOOK_AT_LEAST: Duration = Duration::from_secs(5);
 /// What one look may take.
@@ -67,7 +67,7 @@ impl Live {
                 // Of a business that was disabled nothing is shown any more.
                 let (shut, shown): (Vec<View>, Vec<View>) = views.into_iter().partition(|view| view.shut);
                 shut.into_iter().for_each(|view| board.end(&SessionId(view.id)));
-                shown.iter().map(|view| Ok((SessionId(view.id.clone()), update(view)?))).collect()
+                shown.into_iter().map(|view| Ok((SessionId(view.id.clone()), update(view)?))).collect()
             })
         };
         run(&self.board, &shutdown, look).await;
@@ -121,21 +121,29 @@ fn tell(board: &Board, looked: Result<Vec<(SessionId, Update)>, Error>, failures
 }
 
 fn pause(failures: u32) -> Instant {
-    let pause = LOOK_EVERY.saturating_mul(2_u32.saturating_pow(failures.min(4))).min(LOOK_AT_LEAST);
+    let pause = LOOK_EVERY.saturating_mul(2_u32.saturating_pow(failures.min(5))).min(LOOK_AT_LEAST);
     Instant::now().checked_add(pause).unwrap_or_else(Instant::now)
 }
 
 /// A view as it is sent. While a session waits for money each confirmation is news. Afterwards its blocks go on being
 /// counted, and nobody waits for that.
-fn update(view: &View) -> Result<Update, Error> {
-    let unreadable = |error: serde_json::Error| Error::Unreadable(error.to_string());
+fn update(view: View) -> Result<Update, Error> {
+    let (id, json) = (version(&view)?, serde_json::to_string(&view).map_err(unreadable)?);
+    Ok(Update { id, json, last: view.closed, view: Arc::new(view) })
+}
+
+/// The id of the [`Update`] that shows a view: who has drawn it already says so to [`Live::watch`].
+pub fn version(view: &View) -> Result<String, Error> {
     let counted = |confirmations| View { confirmations, ..view.clone() };
     let told = if view.closed { counted(None) } else { view.clone() };
-    let id = version(&serde_json::to_vec(&told).map_err(unreadable)?);
-    Ok(Update { id, json: serde_json::to_string(view).map_err(unreadable)?, last: view.closed })
+    Ok(half(&serde_json::to_vec(&told).map_err(unreadable)?))
+}
+
+fn unreadable(error: serde_json::Error) -> Error {
+    Error::Unreadable(error.to_string())
 }
 
 /// Half of a SHA-256 is enough to tell states apart.
-fn version(state: &[u8]) -> String {
+fn half(state: &[u8]) -> String {
     digest(state).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -24,7 +24,7 @@ use std::sync::Arc;
 pub use api_key::{Signer, public_key};
 pub use open::Opened;
 pub use opening::{OpenedBy, Opening, destination};
-pub use payment::{Choice, Metadatum, Payment, PaymentRequest, Visit};
+pub use payment::{Choice, Deposit, DepositStatus, MetadataField, Metadatum, Payment, PaymentRequest, Visit};
 pub use tickets::Ticket;
 pub use view::{ListFilter, Page, View, time};
 pub use widget::NewWidget;

@@ -2,11 +2,14 @@
 //! in [`creation`], what the business is told of it in [`deposit`]. Not for the page itself.
 
 mod creation;
+mod deposit;
 mod offer;
+mod phone;
 mod request;
 
 use serde_json::{Map, Value};
 
+pub use deposit::{Deposit, DepositStatus, MetadataField};
 pub use offer::Choice;
 pub use request::{Metadatum, PaymentRequest};
 
@@ -107,7 +110,6 @@ impl Office {
         let offer = offer.map_err(|why| Refusal::Faults(vec![Fault::new("choice", why)]))?;
         let (chosen, units) = pick(&offer, &widget, row.amount.as_deref(), choice, amount).map_err(Refusal::Faults)?;
         let session = session(&row.business, &row.deposit_id, &row.metadata, &widget, chosen, units);
-        self.store.open_payment(&digest(token.as_bytes())).await?;
         match self.store.choose_payment(&row, session, reservation(&self.settings.sessions)).await {
             Ok(Chosen::Done) => Ok(()),
             Ok(Chosen::Over) => Err(Refusal::Faults(vec![Fault::new("", "this payment is over")])),
@@ -201,6 +203,11 @@ fn session(
         reference: Some(deposit_id.to_owned()),
         metadata: Some(fields).filter(|fields| *fields != Value::Object(Map::new())),
     }
+}
+
+/// What a payment's link and its sealed part belong to. No id of a business holds a line's end.
+fn row(business: &BusinessId, deposit_id: &str) -> String {
+    format!("payment\n{business}\n{deposit_id}")
 }
 
 /// Names and values as the column has them.

@@ -3,6 +3,7 @@
 //! that chain. Writes nothing: what happens on the chain the watcher finds, as it finds everything.
 
 mod deeds;
+mod sums;
 
 use std::time::Duration;
 

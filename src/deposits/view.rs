@@ -27,6 +27,9 @@ pub struct View {
     /// It waits for no more money.
     #[serde(skip)]
     pub closed: bool,
+    /// What was confirmed left the chain once, whatever came after it. The event tells that to programs.
+    #[serde(skip)]
+    pub reverted: bool,
     /// The customer's e-mail address, as it was given. Like metadata not for whoever holds the session's secret.
     #[serde(skip)]
     pub customer_email: Option<String>,
@@ -188,6 +191,7 @@ fn view(settings: &Settings, session: ViewedSession) -> View {
         shut: session.shut,
         widget: session.widget,
         closed: session.closed,
+        reverted: session.reverted,
         customer_email: session.email,
         metadata: session.metadata,
         id: session.id.0,
@@ -211,6 +215,43 @@ fn view(settings: &Settings, session: ViewedSession) -> View {
         cancelled_at: session.cancelled_at.map(time),
         confirmed_at: session.confirmed_at.map(time),
         livemode: !network.is_some_and(|network| network.testnet),
+    }
+}
+
+#[cfg(test)]
+impl View {
+    /// One that waits for 100 USDC.
+    pub(crate) fn waiting() -> View {
+        View {
+            business: BusinessId("shop".to_owned()),
+            shut: false,
+            widget: None,
+            closed: false,
+            reverted: false,
+            customer_email: None,
+            metadata: None,
+            id: "dep_1".to_owned(),
+            payment_status: "CREATED".to_owned(),
+            amount: "100".to_owned(),
+            requested_amount: "100".to_owned(),
+            received_amount: "0".to_owned(),
+            confirmed_amount: "0".to_owned(),
+            missing_amount: "100".to_owned(),
+            currency: "USDC".to_owned(),
+            network: "polygon".to_owned(),
+            currency_address: "0x3c499c542cEF5E3811e1192ce70d8cC03d5c3359".to_owned(),
+            deposit_address: "0x70997970C51812dc3A010C7d01b50e0d17dc79C8".to_owned(),
+            tx_id: None,
+            confirmations: None,
+            required_confirmations: Some(12),
+            customer_reference: None,
+            opened_by: "server".to_owned(),
+            created_at: "2026-11-28T14:00:00.000Z".to_owned(),
+            expires_at: "2026-11-28T14:15:00.000Z".to_owned(),
+            cancelled_at: None,
+            confirmed_at: None,
+            livemode: true,
+        }
     }
 }
 

@@ -114,6 +114,40 @@ impl Fields {
         })
     }
 
+    /// What `read` makes of each object of a list, empty where absent; its faults carry its place.
+    pub(super) fn each<T>(&mut self, field: &str, read: impl Fn(&mut Fields) -> T) -> Vec<T> {
+        let Some(value) = self.values.remove(field).filter(|value| !value.is_null()) else { return Vec::new() };
+        let Value::Array(items) = value else {
+            self.wrong(field, "must be a list of objects");
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        for (at, item) in items.into_iter().enumerate() {
+            let Value::Object(values) = item else {
+                self.wrong(&format!("{field}.{at}"), "must be an object");
+                continue;
+            };
+            let mut inner = Fields { values, faults: Vec::new() };
+            found.push(read(&mut inner));
+            for fault in inner.end() {
+                self.wrong(&format!("{field}.{at}.{}", fault.field), &fault.message);
+            }
+        }
+        found
+    }
+
+    /// `true` or `false`, that may be absent.
+    pub(super) fn truth(&mut self, field: &str) -> Option<bool> {
+        match self.values.remove(field)? {
+            Value::Bool(truth) => Some(truth),
+            Value::Null => None,
+            Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
+                self.wrong(field, "must be true or false");
+                None
+            }
+        }
+    }
+
     /// An object that may be absent.
     pub(super) fn object(&mut self, field: &str) -> Option<Map<String, Value>> {
         match self.values.remove(field)? {
@@ -229,9 +263,23 @@ mod tests {
             fields.text("note");
             fields.texts("list");
             fields.object("metadata");
+            fields.each("items", |item| (item.required("name"), item.truth("good")));
         };
         assert!(faults(r#"{"amount":"1","network":"x"}"#, read).is_empty());
-        assert!(faults(r#"{"amount":"1","network":"x","note":null,"list":null,"metadata":null}"#, read).is_empty());
+        assert!(
+            faults(r#"{"amount":"1","network":"x","note":null,"list":null,"metadata":null,"items":null}"#, read)
+                .is_empty()
+        );
+        let items = r#"{"amount":"1","network":"x","items":[{"name":"a","good":true},7,{"good":1,"more":2}]}"#;
+        assert_eq!(
+            faults(items, read),
+            [
+                "items.1 must be an object",
+                "items.2.name is required",
+                "items.2.good must be true or false",
+                "items.2.more is no field of this request",
+            ]
+        );
         let found = faults(r#"{"amount":1,"note":7,"list":[1],"metadata":"x","extra":{},"\u0007":1}"#, read);
         assert_eq!(
             found,

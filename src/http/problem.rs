@@ -9,7 +9,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::Fault;
+use super::page;
+use crate::domain::{Fault, Language};
 use crate::{deposits, store, webhooks};
 
 /// Why something was not done; programs go by this.
@@ -61,7 +62,7 @@ pub(super) enum Code {
 }
 
 impl Code {
-    fn status(self) -> StatusCode {
+    pub(super) fn status(self) -> StatusCode {
         match self {
             Code::ValidationFailed
             | Code::MalformedJson
@@ -148,6 +149,29 @@ pub(super) struct FieldFault {
     message: String,
 }
 
+/// The body of every answer below `/v1/` that is no success.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PaymentError {
+    /// As in the header `x-request-id`.
+    error_id: String,
+    /// Stable; programs go by this. Our codes in capitals, such as `VALIDATION_FAILED`.
+    error_code: String,
+    /// For people: all that is wrong, by field.
+    error_message: String,
+}
+
+/// How a problem is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// RFC 9457.
+    Problem,
+    /// [`PaymentError`]
+    Payments,
+    /// A page for people who speak this language.
+    Page(Language),
+}
+
 /// Lets the outermost layer add the request's id.
 #[derive(Debug, Clone)]
 pub(super) struct Told(Problem);
@@ -180,25 +204,60 @@ impl Problem {
 }
 
 impl Told {
-    /// The answer with the request's id in it.
-    pub(super) fn with_id(self, id: &str) -> Response {
-        Problem { request_id: Some(id.to_owned()), ..self.0 }.into_response()
+    /// The answer in this dialect, with the request's id in it.
+    pub(super) fn with_id(self, id: &str, dialect: Dialect) -> Response {
+        let problem = Problem { request_id: Some(id.to_owned()), ..self.0 };
+        match dialect {
+            Dialect::Problem => problem.into_response(),
+            Dialect::Payments => {
+                let body = serde_json::to_vec(&problem.in_words(id)).unwrap_or_default();
+                problem.answer("application/json", body)
+            }
+            Dialect::Page(language) => {
+                page::notice(problem.code, problem.retry_after, language).unwrap_or_else(|| problem.into_response())
+            }
+        }
     }
 }
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
+impl Problem {
+    fn in_words(&self, id: &str) -> PaymentError {
+        let code = serde_json::to_value(self.code).unwrap_or_default();
+        let faults = self.errors.iter().map(|fault| match fault.field.as_str() {
+            "" => fault.message.clone(),
+            field => format!("{field} {}", fault.message),
+        });
+        let more: Vec<String> = self.detail.clone().into_iter().chain(faults).collect();
+        PaymentError {
+            error_id: id.to_owned(),
+            error_code: code.as_str().unwrap_or_default().to_uppercase(),
+            error_message: if more.is_empty() {
+                self.title.to_owned()
+            } else {
+                format!("{}: {}", self.title, more.join("; "))
+            },
+        }
+    }
+
+    fn answer(&self, kind: &'static str, body: Vec<u8>) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut answer = Response::new(Body::from(serde_json::to_vec(&self).unwrap_or_default()));
+        let mut answer = Response::new(Body::from(body));
         *answer.status_mut() = status;
         let mut set = |name: HeaderName, value: HeaderValue| drop(answer.headers_mut().insert(name, value));
-        set(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        set(header::CONTENT_TYPE, HeaderValue::from_static(kind));
         if status == StatusCode::UNAUTHORIZED {
             set(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if let Some(seconds) = self.retry_after {
             set(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        answer
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut answer = self.answer("application/problem+json", serde_json::to_vec(&self).unwrap_or_default());
         answer.extensions_mut().insert(Told(self));
         answer
     }

@@ -74,7 +74,7 @@ impl Keyring {
 
     /// Encrypts a secret for the row of this id: random nonce, ciphertext, tag (AES-256-GCM).
     pub fn seal(&self, row: &str, secret: &[u8]) -> Result<Vec<u8>, KeyError> {
-        // 96 random bits repeat after some 2^32 secrets; there is one an endpoint or key.
+        // 96 random bits repeat after some 2^32 secrets; there is one an endpoint, a key or a payment with personal data.
         let nonce = rand::random::<[u8; NONCE_LEN]>();
         let mut text = secret.to_vec();
         let unique = Nonce::assume_unique_for_key(nonce);
@@ -171,5 +171,19 @@ mod tests {
         assert!(!ring.knows_session_secret(&two, &secret) && !ring.knows_session_secret(&one, ""));
         assert!(!ring.knows_session_secret(&one, &secret[..45]));
         assert_eq!(format!("{ring:?}"), "Keyring [redacted]");
+    }
+
+    #[test]
+    fn links_and_marks_are_known_by_the_previous_key_too() {
+        let (old, both) = (Keyring::new(&key(1), None), Keyring::new(&key(2), Some(&key(1))));
+        let (link, none) = old.links("payment\nshop\n1");
+        assert!(none.is_none() && URL_SAFE_NO_PAD.decode(link.expose()).unwrap().len() == 16);
+        assert_eq!(both.links("payment\nshop\n1").1, Some(link.clone()));
+        assert_ne!(both.links("payment\nshop\n1").0, link);
+        assert_ne!(old.links("payment\nshop\n2").0, link);
+        assert_eq!(both.marks(b"x").1, Some(old.marks(b"x").0));
+        assert!(old.marks(b"x").0 != old.marks(b"y").0 && both.marks(b"x").0 != old.marks(b"x").0);
+        // Each use has a key of its own.
+        assert_ne!(old.marks(b"x").0[..16], URL_SAFE_NO_PAD.decode(old.links("x").0.expose()).unwrap()[..]);
     }
 }

@@ -106,6 +106,7 @@ fn networks(section: &mut Section, key: &'static str) -> Vec<IpNet> {
 
 #[cfg(test)]
 mod tests {
+    use super::mins;
     use crate::settings::tests::{POLYGON, faults, load_texts};
 
     #[test]
@@ -125,6 +126,13 @@ mod tests {
         ] {
             let lines = faults(&[&format!("{POLYGON}\n[webhooks]\n{key} = {value}")], &[], &[]);
             assert!(lines.len() == 1 && lines[0].contains(&format!("webhooks.{key}: ")), "{value}: {lines:?}");
+        }
+        let page = load_texts(&[POLYGON], &[], &[]).unwrap().page;
+        assert_eq!((page.link_lives, page.session_lives), (mins(5), mins(15)));
+        for lines in ["link_lives = \"0s\"", "session_lives = \"2d\"", "link_lives = \"16m\"", "session_lives = \"4m\""]
+        {
+            let lines = faults(&[&format!("{POLYGON}\n[page]\n{lines}")], &[], &[]);
+            assert!(lines.len() == 1 && lines[0].contains("page."), "{lines:?}");
         }
         let endless = format!("{POLYGON}\n[webhooks]\nretry_after = [{}]", "\"1m\",".repeat(51));
         assert!(faults(&[&endless], &[], &[])[0].contains("more than 50"));

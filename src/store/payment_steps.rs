@@ -144,7 +144,8 @@ impl Store {
     }
 }
 
-/// Nothing where there was one already: it is read when this transaction has ended.
+/// Nothing where there was one already: it is read when this transaction has ended. No constraint is named to be in
+/// conflict: its link is as equal as its id, and where only one of the two arbitrates, the other is an error in a race.
 async fn add(
     connection: &mut PgConnection,
     new: &NewPayment,
@@ -155,7 +156,7 @@ async fn add(
                                country, language, metadata, pii, opens_until, expires_at)
          VALUES ($1, $2, $3, $4, $5, $6::text::numeric, $7, $8, $9, $10, $11, $12, $13,
                  now() + make_interval(secs => $14), now() + make_interval(secs => $15))
-         ON CONFLICT (business_id, deposit_id) DO NOTHING",
+         ON CONFLICT DO NOTHING",
         new.business.0,
         new.deposit_id,
         new.widget.0,
@@ -178,17 +179,18 @@ async fn add(
         return Ok(None);
     }
     let Some((session, reservation)) = session else { return Ok(Some(PaymentAdded::New)) };
-    let opened = begin(connection, &new.business, &new.deposit_id, session, *reservation).await?;
+    let opened = begin(connection, (&new.business, &new.deposit_id), session, *reservation, false).await?;
     Ok(Some(if opened { PaymentAdded::New } else { PaymentAdded::AnothersAddress }))
 }
 
-/// Opens the session of a payment whose row is held; false where the address is another's.
+/// Opens the session of a payment whose row is held; false where the address is another's. Where the customer chose it,
+/// that opened the link.
 async fn begin(
     connection: &mut PgConnection,
-    business: &BusinessId,
-    deposit: &str,
+    (business, deposit): (&BusinessId, &str),
     session: &NewSession,
     reservation: Reservation,
+    chosen: bool,
 ) -> Result<bool, Error> {
     match open(connection, session, reservation, None, &|_, _| Value::Null).await? {
         OpenOutcome::Opened(..) => {}
@@ -198,10 +200,12 @@ async fn begin(
         }
     }
     sqlx::query!(
-        "UPDATE payments SET session_id = $3 WHERE business_id = $1 AND deposit_id = $2",
+        "UPDATE payments SET session_id = $3, opened_at = CASE WHEN $4 THEN coalesce(opened_at, clock_timestamp()) END
+          WHERE business_id = $1 AND deposit_id = $2",
         business.0,
         deposit,
         session.id.0,
+        chosen,
     )
     .execute(connection)
     .await?;
@@ -231,7 +235,7 @@ async fn choose(
         Some(held) if !held.lives => Ok(Chosen::Over),
         Some(held) => {
             session.lives = held.left;
-            match begin(connection, business, deposit, &session, reservation).await? {
+            match begin(connection, (business, deposit), &session, reservation, true).await? {
                 true => Ok(Chosen::Done),
                 false => Ok(Chosen::AnothersAddress),
             }

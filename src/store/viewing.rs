@@ -59,6 +59,8 @@ pub struct ViewedSession {
     pub confirmed_at: Option<Time>,
     /// It waits for no more money.
     pub closed: bool,
+    /// What was confirmed left the chain once.
+    pub reverted: bool,
     /// The least among its transfers.
     pub confirmations: Option<u64>,
 }
@@ -89,6 +91,7 @@ impl Store {
                                       ELSE greatest(0, s.amount - s.received_amount) END)::text AS "missing!",
                       s.currency, s.network, s.currency_address, s.deposit_address, s.tx_id, s.opened_by, s.customer_reference,
                       s.customer_email, s.metadata, s.created_at, s.expires_at, s.cancelled_at, s.confirmed_at, s.closed_at IS NOT NULL AS "closed!",
+                      EXISTS (SELECT FROM events e WHERE e.session_id = s.id AND e.type = 'deposit.reverted') AS "reverted!",
                       (SELECT n.scanned_number - max(t.block_number) + 1 FROM transfers t, networks n
                         WHERE t.session_id = s.id AND t.state <> 'ORPHANED' AND n.slug = s.network GROUP BY n.scanned_number) AS confirmations
                  FROM deposit_sessions s WHERE s.id = ANY ($1)"#,
@@ -161,6 +164,7 @@ struct Row {
     cancelled_at: Option<Time>,
     confirmed_at: Option<Time>,
     closed: bool,
+    reverted: bool,
     confirmations: Option<i64>,
 }
 
@@ -191,6 +195,7 @@ impl From<Row> for ViewedSession {
             cancelled_at: row.cancelled_at,
             confirmed_at: row.confirmed_at,
             closed: row.closed,
+            reverted: row.reverted,
             confirmations: row.confirmations.map(|blocks| codec::count(blocks.max(0))),
         }
     }

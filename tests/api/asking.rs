@@ -84,8 +84,19 @@ impl Answer {
         lines.into_iter().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// The code of a problem, which must be one in every respect.
+    /// The code of a problem, which must be one in every respect; in the dialect of payments as well.
     pub(crate) fn problem(&self) -> String {
+        if self.header("content-type") == Some("application/json") {
+            let body = self.json();
+            let mut keys: Vec<&str> = body.as_object().unwrap().keys().map(String::as_str).collect();
+            keys.sort_unstable();
+            assert_eq!(keys, ["errorCode", "errorId", "errorMessage"], "{self:?}");
+            assert_eq!(body["errorId"].as_str(), self.header("x-request-id"), "{self:?}");
+            assert!(body["errorMessage"].as_str().is_some_and(|text| !text.is_empty()), "{self:?}");
+            let code = body["errorCode"].as_str().unwrap();
+            assert_eq!(code, code.to_uppercase(), "{self:?}");
+            return code.to_lowercase();
+        }
         assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
         let body = self.json();
         assert_eq!(body["status"], self.status, "{self:?}");

@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use deposit_watcher::deposits::{NewWidget, Signer};
+use deposit_watcher::deposits::{NewWidget, PaymentRequest, Signer};
 use deposit_watcher::domain::{ApiKeyId, BusinessId, SessionId, WidgetId};
 use deposit_watcher::keys::hmac_sha256;
 use deposit_watcher::webhooks::NewEndpoint;
@@ -27,6 +27,8 @@ pub(crate) struct Owner {
     pub(crate) session_secret: String,
     pub(crate) endpoint: String,
     pub(crate) delivery: String,
+    /// The id of a payment by link.
+    pub(crate) deposit: String,
 }
 
 impl Owner {
@@ -34,10 +36,8 @@ impl Owner {
     pub(crate) async fn settle(server: &Server, name: &str, to: &str) -> Owner {
         let office = &server.office;
         let business = office.create_business(Some(name), name).await.unwrap().id;
-        let shared = office.create_api_key(&business, "shared", Signer::Secret(&server.keyring)).await.unwrap();
         let pair = Ed25519KeyPair::from_seed_unchecked(&rand::random::<[u8; 32]>()).unwrap();
         let public = Signer::Public(pair.public_key().as_ref().try_into().unwrap());
-        let signed = office.create_api_key(&business, "signed", public).await.unwrap();
         let new = NewWidget {
             name: "checkout".to_owned(),
             mode: "CUSTOMER_AMOUNT".to_owned(),
@@ -45,6 +45,9 @@ impl Owner {
             ..NewWidget::default()
         };
         let (widget, old) = office.create_widget(&business, &new).await.unwrap();
+        let (bound, sealed) = (Some(&widget.id), Signer::Secret(&server.keyring));
+        let shared = office.create_bound_api_key(&business, "shared", bound, sealed).await.unwrap();
+        let signed = office.create_bound_api_key(&business, "signed", bound, public).await.unwrap();
         let secret = office.rotate_widget(&widget.id).await.unwrap();
         let expire = "UPDATE widget_secrets SET expires_at = now() - interval '1 second' WHERE expires_at IS NOT NULL";
         sqlx::query(expire).execute(&server.pool).await.unwrap();
@@ -61,6 +64,7 @@ impl Owner {
             session_secret: String::new(),
             endpoint: endpoint.id,
             delivery: format!("whd_{:032x}", rand::random::<u128>()),
+            deposit: deposit_id(),
         };
         owner.open(server, to).await;
         owner
@@ -74,6 +78,10 @@ impl Owner {
         assert_eq!(opened.status, 201, "{opened:?}");
         self.session = opened.json()["id"].as_str().unwrap().to_owned();
         self.session_secret = opened.json()["clientSecret"].as_str().unwrap().to_owned();
+        let widget = server.office.widget(&self.widget_id()).await.unwrap();
+        let (deposit_id, return_url) = (self.deposit.clone(), "https://shop.example.com/back".to_owned());
+        let request = PaymentRequest { deposit_id, return_url, ..PaymentRequest::default() };
+        server.office.create_payment(&server.keyring, &widget, &request).await.unwrap();
         // As the sequencer lays it out.
         let lay = "INSERT INTO webhook_deliveries (id, endpoint_id, event_id, business_id, sequence) \
             SELECT $1, $2, e.id, $3, 1 FROM events e WHERE e.session_id = $4 LIMIT 1";
@@ -149,6 +157,17 @@ impl Owner {
     }
 }
 
+/// A UUIDv4.
+pub(crate) fn deposit_id() -> String {
+    let random = format!("{:032x}", rand::random::<u128>());
+    format!("{}-{}-4{}-a{}-{}", &random[..8], &random[8..12], &random[13..16], &random[17..20], &random[20..])
+}
+
+/// A payment by link of this id.
+pub(crate) fn payment(deposit: &str) -> Value {
+    json!({ "depositId": deposit, "returnUrl": "https://shop.example.com/back", "amount": "7.5", "reason": "Order 17" })
+}
+
 pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
@@ -157,7 +176,7 @@ pub(crate) fn head(algorithm: &str, key: &str) -> Value {
     json!({ "alg": algorithm, "kid": key })
 }
 
-fn token(head: &Value, claims: &Value, sign: impl Fn(&[u8]) -> Vec<u8>) -> String {
+pub(crate) fn token(head: &Value, claims: &Value, sign: impl Fn(&[u8]) -> Vec<u8>) -> String {
     let part = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
     let text = format!("{}.{}", part(head.to_string().as_bytes()), part(claims.to_string().as_bytes()));
     format!("Bearer {text}.{}", part(&sign(text.as_bytes())))

@@ -19,6 +19,8 @@ mod credentials;
 mod description;
 mod ending;
 mod headers;
+mod page;
+mod payments;
 mod rates;
 mod server;
 mod sessions;

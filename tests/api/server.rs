@@ -121,7 +121,8 @@ impl Server {
     /// How many rows there are of whatever a request could make.
     pub(crate) async fn rows(&self) -> i64 {
         let count = "SELECT (SELECT count(*) FROM deposit_sessions) + (SELECT count(*) FROM widgets) + (SELECT count(*) FROM events) \
-            + (SELECT count(*) FROM webhook_endpoints) + (SELECT count(*) FROM idempotency_keys) + (SELECT count(*) FROM event_tickets)";
+            + (SELECT count(*) FROM webhook_endpoints) + (SELECT count(*) FROM idempotency_keys) + (SELECT count(*) FROM event_tickets) \
+            + (SELECT count(*) FROM payments)";
         sqlx::query_scalar(count).fetch_one(&self.pool).await.unwrap()
     }
 }

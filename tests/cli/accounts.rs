@@ -133,6 +133,17 @@ async fn a_key_is_made_rotated_and_ended() {
     assert_eq!(program.json(&["api-keys", "rotate", &eddsa, "--public-key", "public.pem"])["algorithm"], "EdDSA");
     let mixed = program.run(&["api-keys", "rotate", &id, "--public-key", "public.pem"]).reason(2);
     assert!(mixed.starts_with("--public-key: does not fit"), "{mixed}");
+    let widget = text(&program.json(&words("widgets create --name pay")), "id");
+    let bound = program.json(&["api-keys", "create", "--name", "pay", "--widget", &widget, "--set", KEY]);
+    assert_eq!((&bound["widget_id"], &made["widget_id"]), (&widget.as_str().into(), &Value::Null));
+    let again = program.json(&["api-keys", "rotate", &text(&bound, "id"), "--set", KEY]);
+    assert_eq!(again["widget_id"], widget.as_str());
+    assert!(program.ok(&words("api-keys list")).contains(&widget));
+    program.ok(&words("businesses create rival --name rival"));
+    for (business, id) in [("rival", widget.as_str()), ("default", "wid_none")] {
+        let command = ["api-keys", "create", "--business", business, "--name", "x", "--widget", id, "--set", KEY];
+        assert_eq!(program.run(&command).reason(2), "--widget: is no widget of this business");
+    }
     assert!(program.json(&["api-keys", "disable", &id])["disabled_at"].is_string());
     assert!(program.run(&["api-keys", "rotate", &id, "--set", KEY]).reason(2).contains("disabled or expired"));
     let private = program.run(&words("api-keys create --name x --public-key private.pem")).reason(2);

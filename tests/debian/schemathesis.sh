@@ -62,7 +62,8 @@ INSERT INTO tokens (network, key, address, symbol, decimals, followed)
 VALUES ('polygon', 'usdc', '0x3c499c542cef5e3811e1192ce70d8cc03d5c3359', 'USDC', 6, true);
 END
 made businesses create shop --name shop >/dev/null
-made api-keys create --business shop --name schemathesis >"$work/key"
+bound=$(made widgets create --business shop --name payments --address 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 | field id)
+made api-keys create --business shop --name schemathesis --widget "$bound" >"$work/key"
 widget=$(made widgets create --business shop --name checkout | field id)
 
 watcher api 2>"$work/log" 3>&- &
@@ -89,6 +90,8 @@ open=$(session)
 over=$(session)
 ask --request POST "http://$at/api/v1/widgets/deposit-sessions/$over/cancel-session" >/dev/null
 endpoint=$(ask "http://$at/api/v1/businesses/shop/webhook-endpoints" --data '{"url": "https://shop.example.com/hooks"}' | field id)
+payment=6f2f3c1e-53f4-4d0c-9a35-2f7d3a8b9c10
+ask "http://$at/v1/widget/sessions" --data "{\"depositId\": \"$payment\", \"returnUrl\": \"https://shop.example.com/\"}" >/dev/null
 
 # Of an open session's stream there is no end: the stream is tried with one that is over.
 cat >"$work/schemathesis.toml" <<END
@@ -101,11 +104,13 @@ widgets = { values = ["$widget"] }
 sessions = { values = ["$open", "$over"] }
 finished = { values = ["$over"] }
 endpoints = { values = ["$endpoint"] }
+payments = { values = ["$payment"] }
 [parameters]
 businessId = { dictionary = "businesses", probability = 0.7 }
 widgetId = { dictionary = "widgets", probability = 0.7 }
 sessionId = { dictionary = "sessions", probability = 0.7 }
 endpointId = { dictionary = "endpoints", probability = 0.7 }
+depositId = { dictionary = "payments", probability = 0.7 }
 [cache]
 enabled = false
 [generation]

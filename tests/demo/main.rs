@@ -8,5 +8,6 @@
     reason = "tests may panic"
 )]
 
+mod reader;
 mod stage;
 mod story;

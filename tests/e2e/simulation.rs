@@ -135,9 +135,32 @@ async fn a_payment_is_undone_seen_or_confirmed() {
 }
 
 #[tokio::test]
+async fn no_reorganisation_that_would_halt_the_network() {
+    let chain = Chain::start_with(&["--slots-in-an-epoch", "4"]).await;
+    let rig = Rig::new(&[Section { finality: "\"finalized\"", ..chain.section() }]).await;
+    rig.open("dep_final", "5", &chain.usdc, chain.address()).await;
+    let mut process = rig.run().await;
+    rig.scanned("anvil", &chain).await;
+    pay(&rig, &["dep_final"]).await;
+    pay(&rig, &["dep_final", "--mine", "8"]).await;
+    rig.becomes("dep_final", "CONFIRMED").await;
+    let (code, why) = refused(&rig, &["dep_final", "--reorganise"]).await;
+    assert!(code == 1 && why.contains("only the newest 8 blocks are not `finalized` yet"), "{why}");
+    assert_eq!(pay(&rig, &["dep_final", "--reorganise", "8"]).await["replaced"], 8);
+    rig.scanned("anvil", &chain).await;
+    assert_eq!(rig.shown("dep_final").await.status, "CONFIRMED");
+    process.terminate().await;
+
+    rig.configure(&[chain.section().with("reorg_window = 4")]);
+    let (code, why) = refused(&rig, &["dep_final", "--reorganise", "5"]).await;
+    assert!(code == 1 && why.contains("5 blocks are more than reorg_window (4)"), "{why}");
+}
+
+#[tokio::test]
 async fn a_chain_that_does_not_mine_by_itself_and_accounts_without_tokens() {
     let chain = Chain::start().await;
-    let rig = Rig::new(&[chain.section()]).await;
+    // By WebSocket, for once.
+    let rig = Rig::new(&[Section { url: chain.anvil.ws_url(), ..chain.section() }]).await;
     rig.open("dep_rich", "99000000.000001", &chain.usdc, chain.address()).await;
     let mut process = rig.run().await;
     rig.scanned("anvil", &chain).await;
@@ -175,8 +198,11 @@ async fn nothing_is_sent_where_it_should_not_be() {
     let (code, why) = refused(&rig, &["dep_here", "--reorganise", "64"]).await;
     assert!(code == 1 && why.contains("the chain has only"), "{why}");
 
+    rig.configure(&[chain.section().with("max_clock_drift = \"1m\"")]);
+    let (code, why) = refused(&rig, &["dep_here", "--late"]).await;
+    assert!(code == 1 && why.contains("more than max_clock_drift (1m)"), "{why}");
     let real = Section { chain_id: 424_242, ..chain.section() };
-    rig.configure(&[real.clone()]);
+    rig.configure(std::slice::from_ref(&real));
     let (code, why) = refused(&rig, &["dep_here"]).await;
     assert!(code == 1 && why.contains("network anvil carries real money"), "{why}");
     rig.configure(&[real.with("testnet = true")]);

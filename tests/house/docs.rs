@@ -21,7 +21,8 @@ const TABLES: &str = "docs/TABLES.md";
 const README_LINES: usize = 400;
 
 /// Where an absolute path may begin: what we serve, and where others mount secrets. All else is somebody's own machine.
-const PATHS: [&str; 6] = ["/metrics", "/livez", "/readyz", "/api/v1/", "/openapi.json", "/run/secrets/"];
+const PATHS: [&str; 8] =
+    ["/metrics", "/livez", "/readyz", "/api/v1/", "/v1/", "/pay/", "/openapi.json", "/run/secrets/"];
 
 /// Labels whose values are the operator's own names, or the version.
 const CHOSEN: [&str; 5] = ["network", "token", "endpoint", "task", "version"];

@@ -31,7 +31,7 @@ fn believed(token: &str) {
 #[test]
 fn of_the_section_in_readme() {
     let blocks = super::readme();
-    let signing = blocks.iter().find(|block| block.commands.starts_with("TOKEN=")).unwrap();
+    let signing = blocks.iter().find(|block| block.commands.starts_with("token()")).unwrap();
     believed(&run("bash", &format!("{}\necho \"$TOKEN\"", signing.commands)));
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
 
+use crate::deposits::View;
 use crate::domain::SessionId;
 
 /// What a session shows, written once for all who watch it.
@@ -12,8 +13,10 @@ use crate::domain::SessionId;
 pub struct Update {
     /// Tells this state from every other one of the session; the same in every process. Opaque.
     pub id: String,
-    /// The whole state.
+    /// The whole state, as the API writes it.
     pub json: String,
+    /// The same, for who writes it otherwise: a page is drawn from it without asking for the session again.
+    pub view: Arc<View>,
     /// The session no longer waits for money: what sends this ends its stream.
     pub last: bool,
 }

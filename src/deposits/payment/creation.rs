@@ -3,9 +3,10 @@
 
 use serde_json::{Value, json};
 
+use super::deposit::Personal;
 use super::offer::{Offer, fixed};
 use super::request::{Checked, Metadatum, PaymentRequest, check};
-use super::{fields, renamed, session};
+use super::{fields, renamed, row, session};
 use crate::deposits::field;
 use crate::deposits::open::{refused, reservation};
 use crate::deposits::opening::amount_of;
@@ -28,10 +29,11 @@ impl Office {
 
     /// All that is wrong with a request, as far as can be told without asking for it.
     pub fn faults_of_payment(&self, widget: &Widget, asked: &PaymentRequest) -> Vec<Fault> {
-        let mut faults = check(asked).err().unwrap_or_default();
-        let rules = self.faults_by_rules(widget, asked);
-        faults.extend(rules.into_iter().filter(|fault| asked.makes_sense_of(&fault.field)));
-        faults
+        let form = check(asked).err().unwrap_or_default();
+        // Of a field that makes no sense by itself its own fault is enough.
+        let told = |field: &str| form.iter().any(|fault| fault.field.split('.').next() == Some(field));
+        let rules = self.faults_by_rules(widget, asked).into_iter().filter(|fault| !told(&fault.field)).collect();
+        [form, rules].concat()
     }
 
     /// Makes a payment through a widget and returns what its link carries. The same request is answered the same however
@@ -121,14 +123,6 @@ impl Office {
     }
 }
 
-impl PaymentRequest {
-    /// Whether a field can be read by itself.
-    fn makes_sense_of(&self, field: &str) -> bool {
-        let faults = check(self).err().unwrap_or_default();
-        !faults.iter().any(|fault| fault.field.split('.').next() == Some(field))
-    }
-}
-
 /// What is not personal.
 fn open(metadata: &[Metadatum]) -> impl Iterator<Item = &Metadatum> {
     metadata.iter().filter(|one| !one.pii)
@@ -141,23 +135,15 @@ fn plain(metadata: &[Metadatum]) -> Value {
 
 /// What is personal, for this payment's row; nothing where nothing is.
 fn sealed(keyring: &Keyring, widget: &Widget, asked: &Checked) -> Result<Option<Vec<u8>>, Refusal> {
-    let personal: Vec<_> = asked
-        .metadata
-        .iter()
-        .filter(|one| one.pii)
-        .map(|one| (one.name.as_str(), one.value.expose().as_str()))
-        .collect();
+    let personal: Vec<&Metadatum> = asked.metadata.iter().filter(|one| one.pii).collect();
     if personal.is_empty() && asked.msisdn.is_none() {
         return Ok(None);
     }
-    let text = json!({ "msisdn": asked.msisdn.as_ref().map(Secret::expose), "metadata": personal }).to_string();
-    let sealed = keyring.seal(&row(widget, asked), text.as_bytes());
+    let pairs = personal.into_iter().map(|one| (one.name.clone(), one.value.expose().clone())).collect();
+    let personal = Personal { msisdn: asked.msisdn.as_ref().map(|number| number.expose().clone()), metadata: pairs };
+    let text = Secret::new(serde_json::to_vec(&personal).unwrap_or_default());
+    let sealed = keyring.seal(&row(&widget.business_id, &asked.deposit_id), text.expose());
     sealed.map(Some).map_err(|_| Refusal::Store(Error::Unreadable("personal data cannot be sealed".to_owned())))
-}
-
-/// The row that a seal and a link belong to. No id of a business holds a line's end.
-fn row(widget: &Widget, asked: &Checked) -> String {
-    format!("payment\n{}\n{}", widget.business_id, asked.deposit_id)
 }
 
 /// What a payment's link carries and what its request is known by, with each sealing key that is good.
@@ -170,7 +156,7 @@ struct Link {
 
 impl Link {
     fn of(keyring: &Keyring, widget: &Widget, asked: &Checked) -> Link {
-        let (row, meaning) = (row(widget, asked), asked.meaning());
+        let (row, meaning) = (row(&widget.business_id, &asked.deposit_id), asked.meaning());
         let (current, previous) = keyring.links(&row);
         let (request, before) = keyring.marks(meaning.expose());
         Link { current, previous, request, before }

@@ -127,3 +127,72 @@ fn preferred(widget: &Widget, network: &Network, token: &Token) -> bool {
     let said = [slug, symbol, address];
     said.contains(&Some(true)) && !said.contains(&Some(false))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deposits::ground::{SHOP, TOKEN, settings, widget};
+
+    fn shop() -> Widget {
+        Widget { default_deposit_address: Some(SHOP.to_lowercase()), ..widget() }
+    }
+
+    fn keys(widget: &Widget) -> Result<Vec<String>, &'static str> {
+        Offer::of(&settings(), widget).map(|offer| offer.all.iter().map(|one| one.choice.key()).collect())
+    }
+
+    #[test]
+    fn a_widget_offers_what_it_allows_and_what_is_watched() {
+        let usdc = format!("anvil:{}", TOKEN.to_lowercase());
+        let only = Widget { allowed_deposit_addresses: vec![SHOP.to_lowercase()], ..widget() };
+        for good in [shop(), only.clone(), Widget { allowed_networks: vec!["anvil".to_owned()], ..shop() }] {
+            assert_eq!(keys(&good), Ok(vec![usdc.clone()]));
+        }
+        let two = vec![SHOP.to_lowercase(), "0x3c44cdddb6a900fa2b585dd299e03d12fa4293bc".to_owned()];
+        for (what, bad) in [
+            ("no address", widget()),
+            ("two addresses", Widget { allowed_deposit_addresses: two, ..widget() }),
+            ("disabled", Widget { disabled_at: Some(crate::domain::Time::default()), ..shop() }),
+            ("a network that is not watched", Widget { allowed_networks: vec!["dark".to_owned()], ..shop() }),
+            ("another currency", Widget { allowed_currencies: vec!["EURC".to_owned()], ..shop() }),
+            ("the token itself", Widget { default_deposit_address: Some(TOKEN.to_lowercase()), ..widget() }),
+            ("an amount finer than the token", fixed_at("0.0000001")),
+        ] {
+            assert!(keys(&bad).is_err(), "{what}");
+        }
+        assert_eq!(keys(&fixed_at("0.000001")), Ok(vec![usdc]));
+    }
+
+    fn fixed_at(amount: &str) -> Widget {
+        let amount = Some(amount.to_owned());
+        Widget { mode: "FIXED_AMOUNT".to_owned(), min_amount: amount.clone(), max_amount: amount, ..shop() }
+    }
+
+    #[test]
+    fn what_is_preferred_is_all_that_the_widget_begins_with() {
+        let first = |change: fn(&mut Widget)| {
+            let mut widget = shop();
+            change(&mut widget);
+            let settings = settings();
+            Offer::of(&settings, &widget).unwrap().all[0].choice.preferred
+        };
+        assert!(!first(|_| {}));
+        assert!(first(|widget| widget.default_currency = Some("USDC".to_owned())));
+        assert!(first(|widget| widget.default_network = Some("anvil".to_owned())));
+        assert!(first(|widget| widget.default_currency_address = Some(TOKEN.to_owned())));
+        assert!(!first(|widget| {
+            widget.default_network = Some("anvil".to_owned());
+            widget.default_currency = Some("EURC".to_owned());
+        }));
+    }
+
+    #[test]
+    fn an_amount_is_carried_by_what_is_fine_enough() {
+        let (settings, widget) = (settings(), shop());
+        let offer = Offer::of(&settings, &widget).unwrap();
+        assert_eq!(offer.carrying(&widget, None).len(), 1);
+        assert_eq!(offer.carrying(&widget, Some("5.5")).len(), 1);
+        assert!(offer.only(&widget, "5.5").is_some_and(|(_, units)| units.to_decimal(6) == "5.5"));
+        assert!(offer.only(&widget, "0.0000001").is_none());
+    }
+}

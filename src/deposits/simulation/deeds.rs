@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use alloy::primitives::U256;
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
-use super::{Deed, Done, MOST_DEPTH, NotSimulated, Paid, Sum};
+use super::sums::how_much;
+use super::{Deed, Done, MOST_DEPTH, NotSimulated, Paid};
 use crate::chain::TestNode;
 use crate::deposits::View;
-use crate::domain::{Address, Fault, Percent, Time, Token, TxHash, Units, parse_address};
+use crate::domain::{Address, BlockNumber, Finality, Time, Token, TxHash, Units, parse_address};
 use crate::settings::{Network, Settings};
 
 /// How long a payment is waited for; what is left of the deed's time is for everything else.
@@ -19,7 +19,6 @@ const MINED_WITHIN: Duration = Duration::from_secs(7);
 const MOST_ACCOUNTS: usize = 10;
 /// Block times are whole seconds, and a session's expiry is shown to the millisecond.
 const PAST: i64 = 2;
-const TENTH: Percent = Percent(100_000);
 
 /// A session and all that is needed to pay it.
 #[derive(Debug)]
@@ -201,10 +200,7 @@ impl<'a> Stage<'a> {
                 return Err(NotSimulated::Impossible(why.to_owned()));
             }
         };
-        if depth > head.0 {
-            let why = format!("the chain has only {}", counted(head.0));
-            return Err(NotSimulated::Impossible(why));
-        }
+        self.bearable(node, head, depth).await?;
         node.reorganise(depth, &[]).await?;
         done.replaced = depth;
         done.undone = self.newest.filter(|_| lies.is_some_and(|lies| lies <= depth)).map(|hash| hash.to_string());
@@ -212,25 +208,35 @@ impl<'a> Stage<'a> {
         done.told = format!("replaced the newest {} by empty ones{undone}", counted(depth));
         Ok(())
     }
+
+    /// Refuses a reorganisation that the chain is too short for, or that would halt the network until a person comes.
+    async fn bearable(&self, node: &TestNode, head: BlockNumber, depth: u64) -> Result<(), NotSimulated> {
+        let impossible = |why: String| Err(NotSimulated::Impossible(why));
+        if depth > head.0 {
+            return impossible(format!("the chain has only {}", counted(head.0)));
+        }
+        let window = self.network.reorg_window;
+        if depth > window {
+            return impossible(format!("{depth} blocks are more than reorg_window ({window}): the network would halt"));
+        }
+        let Some(tag) = tag(self.network.finality) else { return Ok(()) };
+        let passed = node.header(tag).await?.map(|header| head.above(header.block.number));
+        match passed.filter(|above| *above < depth) {
+            Some(above) => impossible(format!(
+                "only the newest {} are not `{tag}` yet, and a network whose `{tag}` blocks are replaced halts",
+                counted(above)
+            )),
+            None => Ok(()),
+        }
+    }
 }
 
-fn how_much(sum: &Sum, missing: Units, token: &Token) -> Result<Units, NotSimulated> {
-    if let Sum::Of(text) = sum {
-        let wrong = |why: String| NotSimulated::Faults(vec![Fault::new("amount", why)]);
-        let symbol = &token.symbol;
-        let units = Units::parse(text, token.decimals)
-            .map_err(|error| wrong(format!("{error} ({symbol} has {} decimals)", token.decimals)))?;
-        return if units.is_zero() { Err(wrong("must be more than nothing".to_owned())) } else { Ok(units) };
-    }
-    if missing.is_zero() {
-        let why = "the session has all its money: nothing is missing; pay an amount, or twice";
-        return Err(NotSimulated::Impossible(why.to_owned()));
-    }
-    let half = Units(missing.0.checked_div(U256::from(2)).unwrap_or_default());
-    match sum {
-        Sum::Exact | Sum::Of(_) => Ok(missing),
-        Sum::Less => Ok(half.max(Units(U256::from(1)))),
-        Sum::More => Ok(missing.saturating_add(TENTH.of(missing))),
+/// What a network waits for besides a number of blocks.
+fn tag(finality: Finality) -> Option<&'static str> {
+    match finality {
+        Finality::Confirmations(_) => None,
+        Finality::Safe => Some("safe"),
+        Finality::Finalized => Some("finalized"),
     }
 }
 
@@ -261,50 +267,6 @@ fn in_words(paid: &Paid) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::TokenKey;
-
-    fn token(decimals: u8) -> Token {
-        Token {
-            key: TokenKey::parse("usdc").unwrap(),
-            symbol: "USDC".to_owned(),
-            address: Address::ZERO,
-            decimals,
-            tolerance: Units::ZERO,
-            min_partial: TENTH,
-        }
-    }
-
-    fn units(base: u64) -> Units {
-        Units(U256::from(base))
-    }
-
-    #[test]
-    fn amounts_follow_from_what_is_missing() {
-        for (sum, missing, paid) in [
-            (Sum::Exact, 100, 100),
-            (Sum::Less, 100, 50),
-            (Sum::Less, 101, 50),
-            (Sum::Less, 1, 1),
-            (Sum::More, 100, 110),
-            (Sum::More, 101, 112),
-            (Sum::More, 1, 2),
-            (Sum::Of("2.5".to_owned()), 100, 2_500_000),
-            (Sum::Of("0.000001".to_owned()), 0, 1),
-        ] {
-            assert_eq!(how_much(&sum, units(missing), &token(6)).unwrap(), units(paid), "{sum:?} of {missing}");
-        }
-    }
-
-    #[test]
-    fn where_nothing_is_missing_only_an_amount_is_paid() {
-        for sum in [Sum::Exact, Sum::Less, Sum::More] {
-            assert!(matches!(how_much(&sum, Units::ZERO, &token(6)), Err(NotSimulated::Impossible(_))), "{sum:?}");
-        }
-        for text in ["0", "", "-1", "1e3", "0.0000001", "0x10", "1,5", &"9".repeat(79)] {
-            let refused = how_much(&Sum::Of(text.to_owned()), units(5), &token(6));
-            assert!(matches!(refused, Err(NotSimulated::Faults(faults)) if faults[0].field == "amount"), "{text}");
-        }
-    }
 
     #[test]
     fn late_is_past_the_expiry_and_its_grace() {

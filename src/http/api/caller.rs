@@ -22,7 +22,7 @@ pub(super) struct Client(pub(super) IpAddr);
 
 /// What a request says about who sends it.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(in crate::http) struct Asked {
     client: Option<IpAddr>,
     bearer: Option<Secret<String>>,
     secret: Option<Secret<String>>,
@@ -54,7 +54,7 @@ fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 /// An id in a path. What no id of ours can be becomes one that nothing has: whoever asks for it learns the same as of any
 /// other that does not exist.
 #[derive(Debug)]
-pub(super) struct Id(pub(super) String);
+pub(in crate::http) struct Id(pub(in crate::http) String);
 
 impl FromRequestParts<App> for Id {
     type Rejection = Infallible;
@@ -104,9 +104,18 @@ impl Caller {
 impl App {
     /// A business, by its token alone.
     pub(super) async fn business(&self, asked: &Asked) -> Result<BusinessId, Problem> {
+        Ok(self.signed(asked).await?.0)
+    }
+
+    /// The key by which a business signed its token.
+    pub(super) async fn key(&self, asked: &Asked) -> Result<ApiKeyId, Problem> {
+        Ok(self.signed(asked).await?.1)
+    }
+
+    async fn signed(&self, asked: &Asked) -> Result<(BusinessId, ApiKeyId), Problem> {
         self.not_failing(asked)?;
         match self.by_token(asked).await? {
-            Some(Caller::Business(business, _)) => Ok(business),
+            Some(Caller::Business(business, key)) => Ok((business, key)),
             Some(Caller::Holder) | None => Err(self.refuse(asked)),
         }
     }
@@ -207,14 +216,14 @@ impl App {
     }
 
     /// A wrong ticket counts like a wrong secret.
-    pub(super) fn failed(&self, asked: &Asked) {
+    pub(in crate::http) fn failed(&self, asked: &Asked) {
         if let Some(client) = asked.client {
             self.0.rates.note_failure(client);
         }
     }
 
     /// Refuses an address that has offered too many wrong credentials, before anything is looked up.
-    pub(super) fn not_failing(&self, asked: &Asked) -> Result<(), Problem> {
+    pub(in crate::http) fn not_failing(&self, asked: &Asked) -> Result<(), Problem> {
         let left = asked.client.map_or(Ok(()), |client| self.0.rates.failures_left(client));
         left.map_err(|pause| Problem::new(Code::RateLimited).retry_after(pause).because("too many wrong credentials"))
     }

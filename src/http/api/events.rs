@@ -16,7 +16,7 @@ use super::App;
 use super::caller::{Asked, Id};
 use super::openapi::Refusals;
 use super::query::Query;
-use crate::deposits::live::{TooManyViewers, Watch};
+use crate::deposits::live::{TooManyViewers, Update, Watch};
 use crate::domain::SessionId;
 use crate::http::problem::{Code, Problem};
 use crate::telemetry;
@@ -99,17 +99,26 @@ pub(super) async fn stream(
     query.end()?;
     let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let watch = app.0.live.watch(&id, seen).map_err(crowded)?;
-    let events = stream::unfold(Watching { watch, told: Told::Nothing, _viewer: Viewer::enter() }, next);
+    Ok(streamed(watch, |update| update.json.clone()))
+}
+
+/// A watch as it goes over the wire, each update as `written`.
+pub(in crate::http) fn streamed<W>(watch: Watch, written: W) -> Response
+where
+    W: Fn(&Update) -> String + Send + 'static,
+{
+    let events = stream::unfold(Watching { watch, told: Told::Nothing, written, _viewer: Viewer::enter() }, next);
     let mut answer = Sse::new(events).keep_alive(KeepAlive::new().interval(ALIVE_EVERY)).into_response();
     // Proxies that gather answers would keep a customer waiting.
     answer.headers_mut().insert("x-accel-buffering", axum::http::HeaderValue::from_static("no"));
-    Ok(answer)
+    answer
 }
 
 /// One stream.
-struct Watching {
+struct Watching<W> {
     watch: Watch,
     told: Told,
+    written: W,
     _viewer: Viewer,
 }
 
@@ -124,11 +133,11 @@ enum Told {
     Goodbye,
 }
 
-async fn next(mut watching: Watching) -> Option<(Result<Event, Infallible>, Watching)> {
+async fn next<W: Fn(&Update) -> String>(mut watching: Watching<W>) -> Option<(Result<Event, Infallible>, Watching<W>)> {
     let event = match (watching.watch.next().await, watching.told) {
         (Some(update), _) => {
             watching.told = if update.last { Told::Last } else { Told::Nothing };
-            Event::default().id(update.id.clone()).data(&update.json)
+            Event::default().id(update.id.clone()).data((watching.written)(&update))
         }
         // Ended before its session did: whoever still watches comes back, perhaps to another process.
         (None, Told::Nothing) => {
@@ -140,7 +149,7 @@ async fn next(mut watching: Watching) -> Option<(Result<Event, Infallible>, Watc
     Some((Ok(event), watching))
 }
 
-fn crowded(error: TooManyViewers) -> Problem {
+pub(in crate::http) fn crowded(error: TooManyViewers) -> Problem {
     Problem::new(Code::RateLimited).because(error.to_string()).retry_after(Duration::from_secs(5))
 }
 

@@ -1,10 +1,12 @@
-//! The API: deposit sessions through widgets, and webhooks. All routes stand here on one screen; who may ask is decided by
-//! each handler's first line ([`caller`]). Not for what is done: that is [`crate::deposits`]' and [`crate::webhooks`]'.
+//! The API: deposit sessions through widgets, payments by link, and webhooks. All its routes stand here on one screen; who
+//! may ask is decided by each handler's first line ([`caller`]). Not for what is done: that is [`crate::deposits`]' and
+//! [`crate::webhooks`]'.
 
-mod caller;
-mod events;
+pub(super) mod caller;
+pub(super) mod events;
 mod openapi;
 mod outer;
+mod payments;
 mod query;
 mod sessions;
 mod webhooks;
@@ -22,7 +24,7 @@ use utoipa_axum::routes;
 use super::health::Readiness;
 use super::limits::Rates;
 use super::problem::{Code, Problem};
-use super::{admin, server};
+use super::{admin, page, server};
 use crate::deposits::Office;
 use crate::deposits::live::Live;
 use crate::keys::Keyring;
@@ -31,13 +33,13 @@ use crate::webhooks::Desk;
 
 /// What every request needs; clones are the same one.
 #[derive(Clone)]
-pub struct App(Arc<Inner>);
+pub struct App(pub(super) Arc<Inner>);
 
-struct Inner {
-    settings: Arc<Settings>,
-    office: Office,
+pub(super) struct Inner {
+    pub(super) settings: Arc<Settings>,
+    pub(super) office: Office,
     desk: Desk,
-    live: Live,
+    pub(super) live: Live,
     keyring: Arc<Keyring>,
     rates: Rates,
 }
@@ -70,6 +72,8 @@ fn routes(app: App, readiness: Readiness) -> Router {
         .routes(routes!(events::stream))
         .routes(routes!(widgets::create))
         .routes(routes!(widgets::config))
+        .routes(routes!(payments::create))
+        .routes(routes!(payments::read))
         .routes(routes!(webhooks::create, webhooks::list))
         .routes(routes!(webhooks::read))
         .routes(routes!(webhooks::disable))
@@ -81,6 +85,7 @@ fn routes(app: App, readiness: Readiness) -> Router {
         .split_for_parts();
     let document = openapi::written(&document);
     routes
+        .merge(page::routes())
         .with_state(app.clone())
         .route("/openapi.json", get(move || openapi::show(document.clone())))
         .merge(admin::health(readiness))

@@ -8,7 +8,7 @@ use utoipa::IntoResponses;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, OpenApi, OpenApiBuilder};
 
-use crate::http::problem::{Code, FieldFault, Problem};
+use crate::http::problem::{Code, FieldFault, PaymentError, Problem};
 
 /// What any route may answer instead.
 #[derive(IntoResponses)]
@@ -76,6 +76,63 @@ pub(super) enum BodyRefusals {
     Unavailable(Problem),
 }
 
+/// What a route about payments may answer instead.
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "it describes answers")]
+pub(super) enum PaymentRefusals {
+    /// Parameters are wrong
+    #[response(status = 400)]
+    Faults(PaymentError),
+    /// No credential that is good for this
+    #[response(status = 401)]
+    Unauthorized(PaymentError),
+    /// Too many requests
+    #[response(status = 429)]
+    RateLimited(PaymentError),
+    /// Our fault
+    #[response(status = 500)]
+    Internal(PaymentError),
+    /// The database does not answer
+    #[response(status = 503)]
+    Unavailable(PaymentError),
+}
+
+/// What the route that makes payments may answer instead.
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "it describes answers")]
+pub(super) enum PaymentBodyRefusals {
+    /// Fields are wrong, the body is no JSON, or the `depositId` is another payment's
+    #[response(status = 400)]
+    Faults(PaymentError),
+    /// No credential that is good for this
+    #[response(status = 401)]
+    Unauthorized(PaymentError),
+    /// Nothing says where the money would go
+    #[response(status = 403)]
+    NotBound(PaymentError),
+    /// The body took too long
+    #[response(status = 408)]
+    Timeout(PaymentError),
+    /// The amount is taken
+    #[response(status = 409)]
+    Conflict(PaymentError),
+    /// The body is too long
+    #[response(status = 413)]
+    TooLarge(PaymentError),
+    /// The body is not application/json
+    #[response(status = 415)]
+    MediaType(PaymentError),
+    /// Too many requests
+    #[response(status = 429)]
+    RateLimited(PaymentError),
+    /// Our fault
+    #[response(status = 500)]
+    Internal(PaymentError),
+    /// The database does not answer
+    #[response(status = 503)]
+    Unavailable(PaymentError),
+}
+
 /// What routes are added to.
 pub(super) fn document() -> OpenApi {
     let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT");
@@ -89,12 +146,13 @@ pub(super) fn document() -> OpenApi {
         .schema_from::<Problem>()
         .schema_from::<Code>()
         .schema_from::<FieldFault>()
+        .schema_from::<PaymentError>()
         .security_scheme("token", SecurityScheme::Http(token.build()))
         .security_scheme("widgetSecret", header("The widget's secret, `ws_…`"))
         .security_scheme("sessionSecret", header("The session's secret, `cs_…`"))
         .security_scheme("ticket", SecurityScheme::ApiKey(ticket));
     let info = InfoBuilder::new().title("deposit-watcher").version(env!("CARGO_PKG_VERSION")).description(Some(
-        "Deposit sessions, and webhooks that tell of them. Amounts are decimal text of whole tokens.",
+        "Deposit sessions, payments by link, and webhooks that tell of them. Amounts are decimal text of whole tokens.",
     ));
     OpenApiBuilder::new().info(info).components(Some(components.build())).build()
 }

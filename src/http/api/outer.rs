@@ -13,7 +13,8 @@ use tokio::time::timeout;
 use super::App;
 use super::caller::Client;
 use crate::http::limits::client_address;
-use crate::http::problem::{Code, Problem, Told};
+use crate::http::page;
+use crate::http::problem::{Code, Dialect, Problem, Told};
 use crate::http::server::Peer;
 use crate::keys::random_id;
 use crate::telemetry;
@@ -24,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// What pages of other origins may reach: everything there is asked with a header that only who was given it can send.
 const OPEN_TO_PAGES: &str = "/api/v1/widgets/";
+/// Where errors are told as the contract of payments wants it.
+const PAYMENTS: &str = "/v1/";
 /// Headers a page may send.
 const PAGES_SEND: &str = "content-type, x-client-secret, idempotency-key, last-event-id, x-request-id";
 
@@ -34,6 +37,7 @@ pub(super) async fn around(State(app): State<App>, request: Request, next: Next)
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let open = request.uri().path().starts_with(OPEN_TO_PAGES);
+    let dialect = dialect(&request);
     let answer = match method == Method::OPTIONS && open {
         true => preflight(),
         false => inside(&app, request, next).await,
@@ -43,7 +47,7 @@ pub(super) async fn around(State(app): State<App>, request: Request, next: Next)
     let mut answer = match told {
         // Written again with the id in it; the headers that an inner layer added stay.
         Some(told) => {
-            let mut whole = told.with_id(&id);
+            let mut whole = told.with_id(&id, dialect);
             headers.iter().filter(|(name, _)| **name == header::ALLOW).for_each(|(name, value)| {
                 whole.headers_mut().insert(name, value.clone());
             });
@@ -85,6 +89,16 @@ async fn inside(app: &App, mut request: Request, next: Next) -> Response {
     }
 }
 
+/// In which form whoever asks wants to be told what went wrong.
+fn dialect(request: &Request) -> Dialect {
+    let payments = request.uri().path().starts_with(PAYMENTS);
+    match page::language_of_notice(request.uri(), request.headers()) {
+        Some(language) => Dialect::Page(language),
+        None if payments => Dialect::Payments,
+        None => Dialect::Problem,
+    }
+}
+
 fn client_of(app: &App, peer: SocketAddr, headers: &HeaderMap) -> std::net::IpAddr {
     let forwarded: Vec<&str> =
         headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok()).collect();
@@ -115,7 +129,8 @@ fn dress(headers: &mut HeaderMap, id: &str, open: bool) {
     if let Ok(id) = HeaderValue::from_str(id) {
         headers.insert(REQUEST_ID, id);
     }
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // Only what never changes says otherwise.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if open {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));

@@ -1,0 +1,242 @@
+// Keeps an open payment page true: swaps in the <main> that the server sends, counts the time that is left, copies,
+// asks a wallet of this browser to pay, and goes back to the shop. Without it the page does all of this but slower.
+
+const $ = (selector, within = document) => within.querySelector(selector);
+const main = () => $("#payment");
+const LOST_AFTER = 4_000;
+const RETURN_AFTER = 10;
+
+document.documentElement.classList.add("scripted");
+
+/* What is on the page now, and since when by a clock that nobody can set. */
+let arrived = performance.now();
+let asked = false; // a page whose time is over was loaded anew
+let minuteTold = false;
+
+const serverNow = () => Number(main().dataset.now) + performance.now() - arrived;
+
+function swap(html) {
+  const next = $("#payment", new DOMParser().parseFromString(html, "text/html"));
+  const old = main();
+  if (!next || !old) return;
+  const focused = old.contains(document.activeElement) && document.activeElement;
+  const open = [...old.querySelectorAll("details[open][id]")].map((details) => details.id);
+  const checked = [...old.querySelectorAll("input[type=radio][id]:checked")].map((input) => input.id);
+  const [x, y] = [scrollX, scrollY];
+  const another = old.dataset.screen !== next.dataset.screen;
+  old.replaceWith(document.adoptNode(next));
+  arrived = performance.now();
+  asked = false;
+  open.forEach((id) => { const details = document.getElementById(id); if (details) details.open = true; });
+  checked.forEach((id) => { const input = document.getElementById(id); if (input) input.checked = true; });
+  document.title = next.dataset.title;
+  dress();
+  if (focused) ((focused.id && document.getElementById(focused.id)) || heading()).focus({ preventScroll: true });
+  scrollTo(x, y);
+  if (another) {
+    minuteTold = false;
+    tell(next.dataset.title);
+  }
+}
+
+/* Whoever was at a button that is gone finds himself at the top of what came instead. */
+function heading() {
+  const title = $("h1", main());
+  title.tabIndex = -1;
+  return title;
+}
+
+function tell(text) {
+  const place = $("#announcement");
+  place.textContent = "";
+  setTimeout(() => { place.textContent = text; }, 50);
+}
+
+/* The stream. */
+let stream, again, lostTimer;
+let pause = 1_000;
+
+function listen() {
+  const { live, state } = main().dataset;
+  clearTimeout(again);
+  stream?.close();
+  stream = undefined;
+  if (!live) return;
+  stream = new EventSource(state ? `${live}&seen=${encodeURIComponent(state)}` : live);
+  stream.onopen = found;
+  stream.onmessage = ({ data }) => {
+    found();
+    swap(data);
+    if (!main().dataset.live) stream.close();
+  };
+  stream.onerror = () => {
+    lost();
+    // Refused, not cut off: then it does not try again by itself.
+    if (stream.readyState === EventSource.CLOSED) {
+      again = setTimeout(listen, pause);
+      pause = Math.min(pause * 2, 30_000);
+    }
+  };
+}
+
+function lost() {
+  lostTimer ??= setTimeout(() => { const place = $("#connection"); place.textContent = place.dataset.lost; }, LOST_AFTER);
+}
+
+function found() {
+  clearTimeout(lostTimer);
+  lostTimer = undefined;
+  pause = 1_000;
+  const place = $("#connection");
+  if (place.textContent) {
+    place.textContent = "";
+    tell(place.dataset.back);
+  }
+}
+
+async function reload() {
+  try {
+    const answer = await fetch(location.href, { cache: "no-store", credentials: "omit" });
+    if (!answer.ok) throw answer;
+    swap(await answer.text());
+  } catch {
+    setTimeout(() => { asked = false; }, 5_000);
+  }
+  listen();
+}
+
+/* Time. */
+function tick() {
+  const { until, minute } = main().dataset;
+  const left = until ? Math.max(0, Math.ceil((Number(until) - serverNow()) / 1_000)) : undefined;
+  const clock = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
+  for (const place of document.querySelectorAll("[data-left]")) {
+    place.hidden = left === undefined;
+    place.classList.toggle("is-little", left <= 60);
+    if (!place.firstChild) place.append(`${place.dataset.left} `, document.createElement("b"));
+    $("b", place).textContent = clock;
+  }
+  if (left <= 60 && left > 0 && !minuteTold) {
+    minuteTold = true;
+    tell(minute);
+  }
+  if (left === 0 && !asked) {
+    asked = true;
+    setTimeout(reload, 1_000);
+  }
+}
+
+/* Back to the shop, unless he says that he stays. */
+let stays = false;
+let leaving;
+
+function prepareReturn() {
+  const place = $("[data-return]", main());
+  clearInterval(leaving);
+  if (!place || stays) return;
+  let seconds = RETURN_AFTER;
+  const shown = $("[data-seconds]", place);
+  const show = () => { shown.textContent = shown.dataset.seconds.replace("#", seconds); };
+  $("[data-soon]", place).hidden = false;
+  show();
+  leaving = setInterval(() => {
+    seconds -= 1;
+    show();
+    if (seconds <= 0) {
+      clearInterval(leaving);
+      location.assign($("#return").href);
+    }
+  }, 1_000);
+}
+
+/* Wallets of this browser (EIP-6963). */
+const wallets = new Map();
+let walletSays = "";
+
+addEventListener("eip6963:announceProvider", ({ detail }) => {
+  if (detail?.provider?.request && detail.info?.uuid) wallets.set(detail.info.uuid, detail);
+  showWallets();
+});
+
+function showWallets() {
+  const place = $("#wallets");
+  if (!place || wallets.size === 0) return;
+  place.hidden = false;
+  const buttons = [...wallets.values()].map(({ info }) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.id = `wallet-${info.uuid}`;
+    button.dataset.wallet = info.uuid;
+    button.textContent = `${place.dataset.with} ${String(info.name).slice(0, 40)}`;
+    return button;
+  });
+  $("[data-list]", place).replaceChildren(...buttons);
+  $("[data-says]", place).textContent = walletSays;
+}
+
+async function pay(uuid) {
+  const { chain, token, calldata, asking, sent, declined, network, failed } = $("#wallets").dataset;
+  const { provider } = wallets.get(uuid);
+  const say = (text) => {
+    walletSays = text;
+    const place = $("[data-says]");
+    if (place) place.textContent = text;
+  };
+  say(asking);
+  try {
+    const [from] = await provider.request({ method: "eth_requestAccounts" });
+    const there = await provider.request({ method: "eth_chainId" });
+    if (Number(there) !== Number(chain)) {
+      await provider.request({ method: "wallet_switchEthereumChain", params: [{ chainId: chain }] });
+    }
+    await provider.request({ method: "eth_sendTransaction", params: [{ from, to: token, data: calldata, value: "0x0" }] });
+    say(sent);
+  } catch (error) {
+    say({ 4001: declined, 4902: network }[error?.code] ?? failed);
+  }
+}
+
+async function copy(button) {
+  const { copy: text, done, failed } = button.dataset;
+  button.dataset.label ??= button.textContent;
+  let ok = true;
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    ok = false; // not allowed, or no clipboard at all
+  }
+  button.textContent = ok ? done : failed;
+  button.classList.add(ok ? "is-done" : "is-failed");
+  tell(button.textContent);
+  setTimeout(() => {
+    button.textContent = button.dataset.label;
+    button.classList.remove("is-done", "is-failed");
+  }, 3_000);
+}
+
+document.addEventListener("click", ({ target }) => {
+  const button = target.closest?.("button");
+  if (!button) return;
+  if (button.dataset.copy) copy(button);
+  if (button.dataset.wallet) pay(button.dataset.wallet);
+  if ("print" in button.dataset) print();
+  if ("stay" in button.dataset) {
+    stays = true;
+    clearInterval(leaving);
+    $("#return").focus();
+    $("[data-soon]").hidden = true;
+  }
+});
+
+function dress() {
+  showWallets();
+  prepareReturn();
+  tick();
+}
+
+// A page that comes back out of the browser's memory may be old.
+addEventListener("pageshow", ({ persisted }) => persisted && reload());
+setInterval(tick, 1_000);
+dispatchEvent(new Event("eip6963:requestProvider"));
+dress();
+listen();
