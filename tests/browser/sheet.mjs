@@ -38,12 +38,12 @@ export class Sheet {
         return this.main.getAttribute('data-screen');
     }
 
-    /** Waits for a screen: it comes by itself, or by refreshing where there is no JavaScript. */
-    async shows(screen) {
+    /** Waits for a screen: it comes by itself, or by reloading, without JavaScript or where that is asked for. */
+    async shows(screen, { reloads = !this.javascript } = {}) {
         this.scenario.at.screen = screen;
         const begun = Date.now();
         const wanted = this.page.locator(`main#payment[data-screen="${screen}"]`);
-        if (this.javascript) return wanted.waitFor({ timeout: PATIENCE });
+        if (!reloads) return wanted.waitFor({ timeout: PATIENCE });
         while (!(await wanted.count())) {
             if (Date.now() - begun > PATIENCE) throw new Error(`${await this.screen()} is not ${screen}`);
             await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN));
@@ -109,8 +109,7 @@ export class Sheet {
     async simulate(key) {
         const tools = this.page.locator('#tools');
         if (!(await tools.getAttribute('open'))) await tools.locator('summary').click();
-        const [start] = words(key, this.language).split('{');
-        await tools.getByRole('button', { name: start.trim() }).click();
+        await tools.getByRole('button', { name: words(key, this.language), exact: true }).click();
     }
 
     /** Stays on a page that would go back to the shop by itself; any other does anyway. */

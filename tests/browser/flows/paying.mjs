@@ -32,7 +32,10 @@ async function chooses(t, { language, javascript }) {
     const page = await customer.open(payment.url);
     const sheet = new Sheet(t, page, { javascript, language });
     await sheet.shows('choose');
-    for (const wrong of ['', 'abc', '0', '4.99', '500.01', '-7', '5.0000000000000000001', '1e2', '<b>7</b>']) {
+    customer.expects = /status of 400/;
+    await sheet.choose('DAI');
+    t.same(await sheet.amount.evaluate((field) => field.validity.valueMissing), true, 'that an amount is missing');
+    for (const wrong of ['abc', '0', '4.99', '500.01', '-7', '5.0000000000000000001', '1e2', '<b>7</b>']) {
         await sheet.choose('DAI', wrong);
         await sheet.refuses(wrong);
     }
