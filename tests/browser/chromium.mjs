@@ -21,8 +21,8 @@ const STARTS_WITHIN = 60_000;
 const ARGUMENTS = ['--no-sandbox', '--no-zygote', '--disable-gpu', '--font-render-hinting=none', '--hide-scrollbars'];
 
 /** Text looks the same on every machine: Open Sans of the browser's package, DejaVu for what that lacks. */
-const FONTS = `<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig>
-<dir prefix="relative">fonts</dir><cachedir prefix="relative">cache</cachedir>
+const fonts = (folder) => `<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig>
+<dir>${folder}/fonts</dir><cachedir>${folder}/cache</cachedir>
 <alias binding="same"><family>system-ui</family><prefer><family>Open Sans</family></prefer></alias>
 <alias binding="same"><family>sans-serif</family><prefer><family>Open Sans</family></prefer></alias>
 <alias binding="same"><family>monospace</family><prefer><family>DejaVu Sans Mono</family></prefer></alias>
@@ -68,7 +68,7 @@ async function unpacked(parent) {
             inflate('fonts.tar.br', load('tar-fs').extract(`${making}/fonts`)),
         ]);
         await cp(tool('dejavu-fonts-ttf/ttf'), `${making}/fonts/dejavu`, { recursive: true });
-        await writeFile(`${making}/fonts.conf`, FONTS);
+        await writeFile(`${making}/fonts.conf`, fonts(folder));
         await rename(making, folder);
     } catch (error) {
         await rm(making, { recursive: true, force: true });

@@ -1,24 +1,27 @@
 // Every screen in each theme and language, on a desk and on a phone: a picture of it, whether it fits, what axe finds.
-import { copyFileSync, mkdirSync, statSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 
+import { indexed } from '../picture.mjs';
 import { LANGUAGES, SCREENS, Sheet, THEMES } from '../sheet.mjs';
 import { brought } from '../states.mjs';
 
-/** Pictures that README shows; `UPDATE_DOCS=1` writes them anew, as it does the documents. */
-const SHOWN = ['waiting-light-en-phone', 'choose-dark-fr-phone', 'paid-light-en-phone'];
+/** Pictures that README shows, and what they are called there; `UPDATE_DOCS=1` writes them anew, as it does documents. */
+const SHOWN = {
+    'waiting-light-en-phone': 'waiting',
+    'waiting-dark-fr-phone': 'waiting-dark-fr',
+    'paid-light-en-phone': 'paid',
+};
 const IMAGES = `${import.meta.dirname}/../../../docs/images`;
 /** They are fetched by everybody who fetches the repository. */
 const MOST_BYTES = 60_000;
 
-function show(t, names) {
-    for (const name of SHOWN.filter((name) => names.includes(name))) {
-        const picture = `${t.pictures}/${name}.png`;
-        const { size } = statSync(picture);
-        t.check(size <= MOST_BYTES, `${name} has ${size} bytes, too many for the documents`);
-        if (!process.env.UPDATE_DOCS) continue;
-        mkdirSync(IMAGES, { recursive: true });
-        copyFileSync(picture, `${IMAGES}/${name}.png`);
-    }
+function show(t, name) {
+    const small = SHOWN[name] ? indexed(readFileSync(`${t.pictures}/${name}.png`)) : null;
+    if (!small) return;
+    t.check(small.length <= MOST_BYTES, `${name} has ${small.length} bytes, too many for the documents`);
+    if (!process.env.UPDATE_DOCS) return;
+    mkdirSync(IMAGES, { recursive: true });
+    writeFileSync(`${IMAGES}/${SHOWN[name]}.png`, small);
 }
 
 /** One screen as everybody sees it. */
@@ -34,7 +37,7 @@ async function seen(t, screen) {
             await sheet.shows(screen);
             const name = `${screen}-${theme}-${language}`;
             await customer.look(page, name, () => sheet.stays());
-            show(t, [`${name}-phone`, `${name}-desk`]);
+            for (const width of ['phone', 'desk']) show(t, `${name}-${width}`);
             await customer.context.close();
         }
     }
