@@ -67,32 +67,18 @@ pub(super) fn widget() -> Widget {
 pub(super) fn view(status: &str, closed: bool) -> View {
     View {
         business: BusinessId("default".to_owned()),
-        shut: false,
-        widget: None,
         closed,
-        reverted: false,
-        customer_email: None,
-        metadata: None,
-        id: "dep_1".to_owned(),
         payment_status: status.to_owned(),
         amount: "5".to_owned(),
         requested_amount: "5".to_owned(),
-        received_amount: "0".to_owned(),
-        confirmed_amount: "0".to_owned(),
         missing_amount: "5".to_owned(),
-        currency: "USDC".to_owned(),
         network: "anvil".to_owned(),
         currency_address: TOKEN.to_owned(),
         deposit_address: SHOP.to_owned(),
-        tx_id: None,
-        confirmations: None,
         required_confirmations: None,
-        customer_reference: None,
-        opened_by: "server".to_owned(),
         created_at: String::new(),
         expires_at: String::new(),
-        cancelled_at: None,
-        confirmed_at: None,
         livemode: false,
+        ..View::waiting()
     }
 }
