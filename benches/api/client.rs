@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::process::Command;
 
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 use super::server::Server;
@@ -50,6 +50,27 @@ impl Viewer {
         Viewer { stream: BufReader::new(stream) }
     }
 
+    /// Sends a request and reads its answer whole; status and body.
+    pub(crate) async fn fetch(&mut self, request: &str) -> (u16, String) {
+        self.ask(request).await;
+        let (mut status, mut length) = (0, 0);
+        loop {
+            let line = self.line().await.trim_end().to_lowercase();
+            if line.is_empty() {
+                break;
+            }
+            if let Some(rest) = line.strip_prefix("http/1.1 ") {
+                status = rest[..3].parse().unwrap();
+            }
+            if let Some(value) = line.strip_prefix("content-length: ") {
+                length = value.parse().unwrap();
+            }
+        }
+        let mut body = vec![0; length];
+        self.stream.read_exact(&mut body).await.unwrap();
+        (status, String::from_utf8(body).unwrap())
+    }
+
     /// The next line of a stream that does not end.
     pub(crate) async fn line(&mut self) -> String {
         let mut line = String::new();
@@ -78,6 +99,9 @@ pub(crate) struct Shop {
     token: String,
 }
 
+/// Where payments by link go.
+const ADDRESS: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+
 const TOKEN: &str = r#"
 const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
 const [kid, secret] = process.argv.slice(1);
@@ -100,9 +124,11 @@ impl Shop {
             serde_json::from_str(&text).unwrap()
         };
         made(&["businesses", "create", "shop", "--name", "shop"]);
-        let key = made(&["api-keys", "create", "--business", "shop", "--name", "bench"]);
-        let widget = made(&["widgets", "create", "--business", "shop", "--name", "bench"]);
+        let to = ["--default-address", ADDRESS];
+        let widget = made(&[&["widgets", "create", "--business", "shop", "--name", "bench"], &to[..]].concat());
         let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let bound = text(&widget["id"]);
+        let key = made(&["api-keys", "create", "--business", "shop", "--name", "bench", "--widget", &bound]);
         let token = printed(server, "node", &["-e", TOKEN, &text(&key["id"]), &text(&key["secret"])]);
         Shop { widget: text(&widget["id"]), token }
     }
@@ -117,6 +143,20 @@ impl Shop {
         format!(
             "POST /api/v1/widgets/{widget}/create-session HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    }
+
+    /// Asks for a payment by link, of an amount that no other has.
+    pub(crate) fn paying(&self, number: usize) -> String {
+        let body = format!(
+            r#"{{"depositId":"00000000-0000-4000-8000-{number:012x}","returnUrl":"https://shop.example.com/","amount":"{}","reason":"Order {number}"}}"#,
+            number + 1
+        );
+        format!(
+            "POST /v1/widget/sessions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            self.token,
             body.len()
         )
     }

@@ -15,6 +15,7 @@
 mod support;
 
 mod client;
+mod page;
 #[path = "../../tests/readme/server.rs"]
 mod server;
 mod sql;
@@ -49,6 +50,7 @@ async fn main() {
     let reading = |n: usize| shop.reading(&ids[n % ids.len()]);
     compare("reading one by its id", &server, reading, || sql::reading(&database, CONNECTIONS, LASTS));
     viewers::measure(&server, &shop, &database).await;
+    page::measure(&server, &shop, &database).await;
 }
 
 /// Both sides in turns; then the ratio in the middle.
