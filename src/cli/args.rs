@@ -61,7 +61,7 @@ pub enum Command {
     /// Look at sessions, open one, cancel one.
     #[command(subcommand)]
     Sessions(Sessions),
-    /// On a test network: pay a session from the node's own accounts, or let the chain do to it what chains do.
+    /// On a test network: pay a session from the node's own accounts, mine blocks, or reorganise.
     #[command(after_help = "Example:\n  deposit-watcher pay dep_5f3e9a --less && deposit-watcher pay dep_5f3e9a\n  \
         deposit-watcher pay dep_5f3e9a --mine 3\n\nWithout a flag it pays what is missing.")]
     Pay(Pay),
@@ -210,13 +210,13 @@ pub struct Pay {
     /// Pay what is missing, and the same once more.
     #[arg(long)]
     pub twice: bool,
-    /// Pay once the chain's time is past the session's: its time is put forward, for good.
+    /// Put the chain's clock past the session's expiry, which cannot be undone, then pay.
     #[arg(long)]
     pub late: bool,
     /// Mine so many blocks, at most 1000.
     #[arg(long, value_name = "BLOCKS", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_BLOCKS)))]
     pub mine: Option<u32>,
-    /// Replace the newest blocks by empty ones, at most 64: as many as undo its newest payment if not given.
+    /// Replace the newest DEPTH blocks, at most 64, by empty ones; without DEPTH as many as undo its newest payment.
     #[arg(long, value_name = "DEPTH", num_args = 0..=1,
         value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_DEPTH)))]
     pub reorganise: Option<Option<u32>>,

@@ -174,7 +174,7 @@ pub struct ApiKeysCreate {
     /// For people, 1 to 128 characters.
     #[arg(long)]
     pub name: String,
-    /// A widget of the business: by its rules payments are made that are asked for with tokens of this key.
+    /// Bind the key to this widget of the business: payments by link that its tokens ask for go by the widget's rules.
     #[arg(long, value_name = "WIDGET")]
     pub widget: Option<String>,
     /// A file with an Ed25519 public key: PEM, 64 hexadecimal digits or base64.

@@ -22,6 +22,9 @@ use crate::keys::{digest, random_id};
 use crate::store::{Chosen, NewSession, PaymentCancelled, PaymentRow};
 use offer::Offer;
 
+/// Said where a widget's address is another business's.
+const NOT_ITS_OWN: &str = "the address that the widget names is not one that it may use";
+
 /// A payment, without what is personal of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payment {
@@ -33,7 +36,7 @@ pub struct Payment {
     pub business_name: String,
     /// By whose rules it is paid.
     pub widget: WidgetId,
-    /// The hosts whose pages may show it; empty: all.
+    /// The hosts whose pages may frame it; empty: none. Where it lists some, `return_url` is on one of them.
     pub allowed_domains: Vec<String>,
     /// Whole tokens; absent where the customer says how much.
     pub amount: Option<String>,
@@ -61,7 +64,7 @@ pub struct Payment {
     pub expires_at: Time,
     /// When its link was first opened.
     pub opened_at: Option<Time>,
-    /// When the customer gave up.
+    /// When it was cancelled.
     pub cancelled_at: Option<Time>,
     /// The session by which it is paid.
     pub session: Option<SessionId>,
@@ -113,7 +116,7 @@ impl Office {
         match self.store.choose_payment(&row, session, reservation(&self.settings.sessions)).await {
             Ok(Chosen::Done) => Ok(()),
             Ok(Chosen::Over) => Err(Refusal::Faults(vec![Fault::new("", "this payment is over")])),
-            Ok(Chosen::AnothersAddress) => Err(Refusal::NotBound("the widget's address is one that it may not use")),
+            Ok(Chosen::AnothersAddress) => Err(Refusal::NotBound(NOT_ITS_OWN)),
             Err(error) => Err(renamed(refused(error), "choice")),
         }
     }

@@ -28,34 +28,34 @@ pub const TESTNET_CHAIN_IDS: [ChainId; 9] = [
 /// Chains whose money is known to be real: none of them is ever `testnet = true`, and nothing is simulated there.
 /// All that have a preset, and others that a configuration might be mistaken for.
 pub const MAINNET_CHAIN_IDS: [ChainId; 28] = [
-    ChainId(1),
-    ChainId(10),
-    ChainId(25),
-    ChainId(56),
-    ChainId(100),
-    ChainId(130),
-    ChainId(137),
-    ChainId(146),
-    ChainId(204),
-    ChainId(250),
-    ChainId(324),
-    ChainId(480),
-    ChainId(1_088),
-    ChainId(1_101),
-    ChainId(1_284),
-    ChainId(1_868),
-    ChainId(5_000),
-    ChainId(8_217),
-    ChainId(8_453),
-    ChainId(34_443),
-    ChainId(42_161),
-    ChainId(42_170),
-    ChainId(42_220),
-    ChainId(43_114),
-    ChainId(57_073),
-    ChainId(59_144),
-    ChainId(81_457),
-    ChainId(534_352),
+    ChainId(1),       // Ethereum
+    ChainId(10),      // OP Mainnet
+    ChainId(25),      // Cronos
+    ChainId(56),      // BNB Smart Chain
+    ChainId(100),     // Gnosis
+    ChainId(130),     // Unichain
+    ChainId(137),     // Polygon PoS
+    ChainId(146),     // Sonic
+    ChainId(204),     // opBNB
+    ChainId(250),     // Fantom
+    ChainId(324),     // zkSync Era
+    ChainId(480),     // World Chain
+    ChainId(1_088),   // Metis Andromeda
+    ChainId(1_101),   // Polygon zkEVM
+    ChainId(1_284),   // Moonbeam
+    ChainId(1_868),   // Soneium
+    ChainId(5_000),   // Mantle
+    ChainId(8_217),   // Kaia
+    ChainId(8_453),   // Base
+    ChainId(34_443),  // Mode
+    ChainId(42_161),  // Arbitrum One
+    ChainId(42_170),  // Arbitrum Nova
+    ChainId(42_220),  // Celo
+    ChainId(43_114),  // Avalanche C-Chain
+    ChainId(57_073),  // Ink
+    ChainId(59_144),  // Linea
+    ChainId(81_457),  // Blast
+    ChainId(534_352), // Scroll
 ];
 
 /// Why a text is no key of a configuration map.

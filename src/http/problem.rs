@@ -162,14 +162,14 @@ pub(super) struct PaymentError {
 }
 
 /// How a problem is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Dialect {
     /// RFC 9457.
     Problem,
     /// [`PaymentError`]
     Payments,
     /// A page for people who speak this language.
-    Page(Language),
+    Page(Language, page::Front),
 }
 
 /// Lets the outermost layer add the request's id.
@@ -213,8 +213,9 @@ impl Told {
                 let body = serde_json::to_vec(&problem.in_words(id)).unwrap_or_default();
                 problem.answer("application/json", body)
             }
-            Dialect::Page(language) => {
-                page::notice(problem.code, problem.retry_after, language).unwrap_or_else(|| problem.into_response())
+            Dialect::Page(language, front) => {
+                let notice = page::notice(problem.code, problem.retry_after, language, &front);
+                notice.unwrap_or_else(|| problem.into_response())
             }
         }
     }

@@ -102,7 +102,6 @@ impl Unit {
 /// Begins a transaction within these bounds. Only ever in a task of its own, which nobody can drop: a `begin` that is
 /// dropped during its round trip hands back a connection inside an open transaction (sqlx #4385, #4393), and the next
 /// borrower's acknowledged write would be rolled back with it.
-#[allow(clippy::disallowed_methods, reason = "this is the place, see above")]
 async fn begin(pool: PgPool, bounds: &'static str) -> Result<Transaction<'static, Postgres>, Error> {
     let mut transaction = pool.begin().await?;
     transaction.execute(sqlx::raw_sql(bounds)).await?;

@@ -211,7 +211,7 @@ async fn one_deposit_id_is_one_payment() {
 async fn a_key_says_where_the_money_goes_or_nothing_is_made() {
     let (server, shop) = scene().await;
     let nowhere: fn(&mut NewWidget) = |new| new.allowed_deposit_addresses.clear();
-    for (why, change) in [("is bound to no widget", None), ("names no one deposit address", Some(nowhere))] {
+    for (why, change) in [("is bound to no widget", None), ("names no single deposit address", Some(nowhere))] {
         let bearer = bearer_of(&server, change).await;
         let answer = post(&server, &bearer, &but(|_| {})).await;
         assert_eq!((answer.status, answer.problem().as_str()), (403, "not_bound"), "{answer:?}");

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::deposit::Personal;
 use super::offer::{Offer, fixed};
 use super::request::{Checked, Metadatum, PaymentRequest, check};
-use super::{fields, renamed, row, session};
+use super::{NOT_ITS_OWN, fields, renamed, row, session};
 use crate::deposits::field;
 use crate::deposits::open::{refused, reservation};
 use crate::deposits::opening::amount_of;
@@ -15,14 +15,13 @@ use crate::domain::{ApiKeyId, Fault, Language, Secret};
 use crate::keys::{Keyring, digest, same};
 use crate::store::{Error, NewPayment, NewSession, PaymentAdded, PaymentRow};
 
-/// Said where a widget's address is another business's.
-const NOT_ITS_OWN: &str = "the address that the widget names is not one that it may use";
-
 impl Office {
     /// The widget that says where the money of a key's payments goes.
     pub async fn bound_widget(&self, key: &ApiKeyId) -> Result<Widget, Refusal> {
         let widget = self.store.widget_of_key(key).await?;
-        let widget = widget.ok_or(Refusal::NotBound("the key that signed the token is bound to no widget"))?;
+        let widget = widget.ok_or(Refusal::NotBound(
+            "the key that signed the token is bound to no widget; make one with `api-keys create --widget`",
+        ))?;
         Offer::of(&self.settings, &widget).map_err(Refusal::NotBound)?;
         Ok(widget)
     }

@@ -82,7 +82,7 @@ pub struct Deposit {
     pub created_at: String,
     /// Until when it takes money.
     pub expires_at: String,
-    /// When the customer gave up.
+    /// When it was cancelled, by the customer or by you.
     #[schema(required)]
     pub cancelled_at: Option<String>,
 }

@@ -64,9 +64,9 @@ impl<'s> Offer<'s> {
     /// What this widget offers now, or why that is nothing.
     pub(super) fn of(settings: &'s Settings, widget: &Widget) -> Result<Offer<'s>, &'static str> {
         if widget.disabled_at.is_some() {
-            return Err("the widget that the key is bound to is disabled");
+            return Err("the widget that the key is bound to is disabled; enable it, or use a key of another one");
         }
-        let to = address(widget).ok_or("the widget that the key is bound to names no one deposit address")?;
+        let to = address(widget).ok_or("the widget that the key is bound to names no single deposit address: set defaultDepositAddress, or list exactly one in allowedDepositAddresses")?;
         let within = |list: &[String], text: &str| list.is_empty() || list.iter().any(|one| one == text);
         let networks = settings.networks.iter().filter(|network| network.enabled);
         let networks = networks.filter(|network| within(&widget.allowed_networks, network.slug.as_str()));

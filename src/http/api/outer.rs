@@ -39,7 +39,7 @@ pub(super) async fn around(State(app): State<App>, request: Request, next: Next)
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let open = request.uri().path().starts_with(OPEN_TO_PAGES);
-    let dialect = dialect(&request);
+    let dialect = dialect(&app, &request);
     let answer = match method == Method::OPTIONS && open {
         true => preflight(),
         false => inside(&app, request, next).await,
@@ -102,10 +102,10 @@ async fn carried(reads: bool, asked: impl Future<Output = Response> + Send + 'st
 }
 
 /// In which form whoever asks wants to be told what went wrong.
-fn dialect(request: &Request) -> Dialect {
+fn dialect(app: &App, request: &Request) -> Dialect {
     let payments = request.uri().path().starts_with(PAYMENTS);
     match page::language_of_notice(request.uri(), request.headers()) {
-        Some(language) => Dialect::Page(language),
+        Some(language) => Dialect::Page(language, page::Front::of(&app.0.settings.http)),
         None if payments => Dialect::Payments,
         None => Dialect::Problem,
     }

@@ -15,7 +15,7 @@ use super::notice::asked_language;
 use super::screen::Facts;
 use super::sheet::{Entry, Place, Sheet, Standing, Wrong};
 use super::words::Words;
-use super::{BELOW, guard};
+use super::{BELOW, Front, guard};
 use crate::deposits::simulation::{Deed, NotSimulated};
 use crate::deposits::{Refusal, Visit};
 use crate::domain::{Language, SessionId, Time};
@@ -96,6 +96,8 @@ pub(super) async fn choose(
         Ok(()) => return Ok(led_back(&place)),
         Err(Refusal::Faults(faults)) => faults.iter().filter_map(|fault| wrong(&fault.field)).collect(),
         Err(Refusal::AmountClash) => vec![Wrong::Clash],
+        // The shop's address is none that it may use: for the customer there is nothing to choose.
+        Err(Refusal::NotBound(_)) => vec![Wrong::Nothing],
         Err(refusal) => return Err(app.refused(&asked, refusal)),
     };
     // With nothing to correct it is over: the page says so.
@@ -214,7 +216,7 @@ impl App {
     fn place(&self, token: &str, query: Option<&str>, visit: &Visit, headers: &HeaderMap) -> Place {
         let header = headers.get(header::ACCEPT_LANGUAGE).and_then(|header| header.to_str().ok());
         let language = language::of_payment(asked_language(query), visit.payment.language, header);
-        let prefix = self.0.settings.http.public_url.path().trim_end_matches('/').to_owned();
+        let Front { prefix, .. } = Front::of(&self.0.settings.http);
         Place { words: Words::of(language), base: format!("{prefix}{BELOW}{token}"), prefix }
     }
 
@@ -226,7 +228,7 @@ impl App {
             tracing::error!(%error, "the payment page cannot be written");
             Problem::new(Code::Internal)
         })?;
-        let over_tls = self.0.settings.http.public_url.scheme() == "https";
+        let Front { over_tls, .. } = Front::of(&self.0.settings.http);
         Ok(guard::page(html, &visit.payment.allowed_domains, over_tls))
     }
 }

@@ -25,9 +25,27 @@ use axum::routing::{get, post};
 pub(super) use notice::{language_of_notice, notice};
 
 use super::api::App;
+use crate::settings::Http;
 
 /// Every path of the page begins so.
 const BELOW: &str = "/pay/";
+
+/// How the world reaches the page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Front {
+    /// What stands before every path: a proxy takes it away.
+    prefix: String,
+    /// By https.
+    over_tls: bool,
+}
+
+impl Front {
+    /// As the operator says.
+    pub(super) fn of(http: &Http) -> Front {
+        let url = &http.public_url;
+        Front { prefix: url.path().trim_end_matches('/').to_owned(), over_tls: url.scheme() == "https" }
+    }
+}
 
 /// The page's routes.
 pub(super) fn routes() -> Router<App> {

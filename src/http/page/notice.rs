@@ -8,7 +8,7 @@ use url::form_urlencoded;
 
 use super::assets::ASSETS;
 use super::words::Words;
-use super::{BELOW, guard, language};
+use super::{BELOW, Front, guard, language};
 use crate::domain::Language;
 use crate::http::problem::Code;
 
@@ -110,7 +110,12 @@ pub(super) fn asked_language(query: Option<&str>) -> Option<Language> {
 }
 
 /// A problem as a page.
-pub(in crate::http) fn notice(code: Code, retry_after: Option<u32>, language: Language) -> Option<Response> {
+pub(in crate::http) fn notice(
+    code: Code,
+    retry_after: Option<u32>,
+    language: Language,
+    front: &Front,
+) -> Option<Response> {
     let (words, notice) = (Words::of(language), Notice::of(code));
     let main = Sheet { words, notice }.render().ok()?;
     let document = super::sheet::Document {
@@ -118,12 +123,12 @@ pub(in crate::http) fn notice(code: Code, retry_after: Option<u32>, language: La
         title: notice.title(&words),
         payee: None,
         refreshes: false,
-        prefix: "",
+        prefix: &front.prefix,
         here: "",
         assets: &ASSETS,
         main,
     };
-    let mut answer = guard::page(document.render().ok()?, &[], false);
+    let mut answer = guard::page(document.render().ok()?, &[], front.over_tls);
     *answer.status_mut() = code.status();
     if let Some(seconds) = retry_after {
         answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));

@@ -79,6 +79,8 @@ pub(super) enum Wrong {
     Amount,
     /// Another payment has this amount at this address now.
     Clash,
+    /// The shop cannot be paid so.
+    Nothing,
 }
 
 impl Wrong {
@@ -87,13 +89,14 @@ impl Wrong {
             Wrong::Choice => "fault-choice",
             Wrong::Amount => "fault-amount",
             Wrong::Clash => "fault-clash",
+            Wrong::Nothing => "choose-none",
         }
     }
 
     /// The element that it is about.
     fn leads_to(self) -> &'static str {
         match self {
-            Wrong::Choice | Wrong::Clash => "choice",
+            Wrong::Choice | Wrong::Clash | Wrong::Nothing => "choice",
             Wrong::Amount => "amount",
         }
     }

@@ -1,5 +1,6 @@
 // Keeps an open payment page true: swaps in the <main> that the server sends, counts the time that is left, copies,
-// asks a wallet of this browser to pay, and goes back to the shop. Without it the page does all of this but slower.
+// asks a wallet of this browser to pay, and goes back to the shop. Without it the page reloads itself; copying, paying and returning are then
+// done by hand.
 
 const $ = (selector, within = document) => within.querySelector(selector);
 const main = () => $("#payment");

@@ -18,9 +18,9 @@ updates-itself = This page updates by itself every fifteen seconds.
 amount-due = Amount to pay
 amount-rest = Still to pay
 network-on = on
-payee = Pay to
+payee = Payee
 reason = For
-statement = On your statement
+statement = Statement text
 reference = Reference
 details = Details
 token-contract = Token contract
@@ -56,11 +56,11 @@ choose-amount-hint = Digits and a point, such as 25.50.
 choose-only-this = Send on this network only. Money that is sent on another network may be lost.
 choose-go = Continue to payment
 choose-until = Please choose before
-choose-none = There is no way to pay at the moment. Contact the shop and name the reference.
+choose-none = There is no way to pay at the moment. Contact the shop and quote the reference.
 fault-title = Please check your entries
 fault-choice = Choose one of the networks that are listed.
 fault-amount = Enter an amount in digits, within the limits.
-fault-clash = Another payment of just this amount is under way. Please try again in a few minutes, or take another way to pay.
+fault-clash = Another payment of exactly this amount is under way. Please try again in a few minutes, or take another way to pay.
 
 ## Waiting
 waiting-state = Waiting for your payment
@@ -71,7 +71,7 @@ waiting-over = We are checking whether a payment arrived at the last moment. Ple
 waiting-unavailable = This payment cannot be shown to wallets at the moment. The address and the amount are right.
 pay-before = Pay before
 time-left = Time left:
-one-minute = One minute is left.
+one-minute = Less than a minute is left.
 address = Send to this address
 address-only = Send { $symbol } on { $network } only. Money that is sent on another network, or as another token, may be lost.
 copy-amount = Copy amount
@@ -89,9 +89,9 @@ browser-wallet = Pay with a wallet in this browser
 browser-wallet-with = Pay with
 wallet-asking = Please confirm in your wallet.
 wallet-sent = Sent by your wallet. This page shows it as soon as the network has it.
-wallet-declined = You declined in your wallet. Nothing was sent.
+wallet-declined = You declined the request in your wallet. Nothing was sent.
 wallet-network = Your wallet does not know this network. Add it there, then try again.
-wallet-failed = Your wallet reports an error. Nothing was paid from this page.
+wallet-failed = Your wallet reports an error. Look in it whether a payment was sent before you try again.
 
 ## Giving up
 cancel = Cancel this payment
@@ -115,19 +115,19 @@ transaction = Transaction
 
 ## Too little
 underpaid-state = Part of the amount is missing
-underpaid-received = Confirmed so far
+underpaid-received = Confirmed so far:
 underpaid-how = Please send the rest, in one payment, to the same address.
 
 ## Paid
 paid-state = Paid
 paid-title = Thank you. Your payment is confirmed.
-paid-amount = Amount
+paid-amount = Asked for
 paid-received = Received
 paid-at = Confirmed
 overpaid-state = Paid, more than asked for
 overpaid-title = Thank you. Your payment is confirmed, and you paid more than was asked for.
-overpaid-excess = Too much
-overpaid-how = The shop decides about a refund. Please contact it and name the reference.
+overpaid-excess = Overpaid by:
+overpaid-how = The shop decides about a refund. Please contact it and quote the reference.
 print = Print receipt
 return-soon = Back to the shop in
 return-seconds = { $seconds } s
@@ -138,10 +138,10 @@ expired-state = Expired
 expired-title = The time for this payment is over
 expired-text = No payment arrived in time. The address is no longer shown: please do not send anything any more.
 expired-again = To pay, go back to the shop and begin again.
-expired-sent = Have you sent money already? Contact the shop and name the reference.
+expired-sent = Have you sent money already? Contact the shop and quote the reference.
 short-state = Too little arrived in time
 short-title = The time is over, and part of the amount is missing
-short-text = Please do not send anything more. Contact the shop and name the reference: it decides about what it received.
+short-text = Please do not send anything more. Contact the shop and quote the reference: it decides what happens to the money it received.
 short-received = Received
 short-asked = Asked for
 cancelled-state = Cancelled
@@ -153,7 +153,7 @@ reverted-state = No longer confirmed
 reverted-title = Your payment was confirmed, and the network has taken it back
 reverted-text = The network reorganised itself and a transaction that was confirmed is no longer certain. This is rare, and nobody's fault.
 reverted-again = Your transaction is on the network again and is being confirmed anew. You need not do anything.
-reverted-wait = Do not pay again before you have looked into your wallet: it often sends the payment again by itself. If in doubt, contact the shop and name the reference.
+reverted-wait = Do not pay again before you have looked into your wallet: it often sends the payment again by itself. If in doubt, contact the shop and quote the reference.
 reverted-pay = My wallet shows that the payment failed: pay again
 
 ## Test tools
@@ -173,7 +173,7 @@ tools-reorganise = Undo the newest payment (reorganisation)
 ## When there is no such page
 none-title = This payment link is not known
 none-text = Check that you have opened the whole link, or go back to the shop and begin again.
-gone-title = This payment link is too old
+gone-title = This payment link has expired
 gone-text = It was not opened in time. Go back to the shop and begin again. Nothing was paid.
 many-title = Too many requests
 many-text = Please wait a moment, then open the link again.

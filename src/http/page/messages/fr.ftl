@@ -5,11 +5,11 @@ title = Paiement
 in-english = English
 in-french = Français
 language = Langue
-trust = Cette page ne vous demande jamais votre phrase de récupération, votre clé privée ni un mot de passe.
+trust = Cette page ne vous demandera jamais de phrase de récupération, de clé privée ni de mot de passe.
 testnet = Réseau de test : pas d’argent réel
 testnet-short = réseau de test
 back-to = Retour à
-connection-lost = Connexion perdue. Nouvel essai en cours…
+connection-lost = Connexion perdue. Reconnexion en cours…
 connection-back = Connexion rétablie.
 update = Actualiser cette page
 updates-itself = Cette page s’actualise d’elle-même toutes les quinze secondes.
@@ -20,7 +20,7 @@ amount-rest = Reste à payer
 network-on = sur
 payee = Bénéficiaire
 reason = Motif
-statement = Sur votre relevé
+statement = Libellé
 reference = Référence
 details = Détails
 token-contract = Contrat du jeton
@@ -67,14 +67,14 @@ fault-clash = Un autre paiement du même montant est en cours. Réessayez dans q
 
 ## Attendre
 waiting-state = En attente de votre paiement
-waiting-vanished-title = Votre transaction a quitté le réseau
+waiting-vanished-title = Votre transaction n’est plus sur le réseau
 waiting-vanished = Nous avions vu un paiement qui n’est plus sur le réseau. Consultez votre portefeuille avant de payer à nouveau : souvent, il renvoie le paiement de lui-même.
 waiting-over-state = Le délai est écoulé
 waiting-over = Nous vérifions si un paiement est arrivé au dernier moment. N’envoyez plus rien pour l’instant.
 waiting-unavailable = Ce paiement ne peut pas être transmis aux portefeuilles pour le moment. L’adresse et le montant sont exacts.
 pay-before = À payer avant
 time-left = Temps restant :
-one-minute = Il reste une minute.
+one-minute = Il reste moins d’une minute.
 address = Envoyez à cette adresse
 address-only = Envoyez des { $symbol } sur { $network } uniquement. L’argent envoyé sur un autre réseau ou sous forme d’un autre jeton peut être perdu.
 copy-amount = Copier le montant
@@ -92,9 +92,9 @@ browser-wallet = Payer avec un portefeuille de ce navigateur
 browser-wallet-with = Payer avec
 wallet-asking = Confirmez dans votre portefeuille.
 wallet-sent = Envoyé par votre portefeuille. Cette page l’affichera dès que le réseau l’aura reçu.
-wallet-declined = Vous avez refusé dans votre portefeuille. Rien n’a été envoyé.
+wallet-declined = Vous avez refusé la demande dans votre portefeuille. Rien n’a été envoyé.
 wallet-network = Votre portefeuille ne connaît pas ce réseau. Ajoutez-le, puis réessayez.
-wallet-failed = Votre portefeuille signale une erreur. Rien n’a été payé depuis cette page.
+wallet-failed = Votre portefeuille signale une erreur. Vérifiez-y si un paiement a été envoyé avant de réessayer.
 
 ## Renoncer
 cancel = Annuler ce paiement
@@ -102,8 +102,8 @@ cancel-sure = Vraiment annuler ? N’annulez pas si vous avez déjà envoyé d
 cancel-yes = Oui, annuler
 
 ## Vu
-seen-state = Paiement vu, pas encore confirmé
-seen-title = Nous voyons votre paiement
+seen-state = Paiement détecté, pas encore confirmé
+seen-title = Nous avons détecté votre paiement
 seen-wait = Vous n’avez rien à faire. Vous pouvez fermer cette page : la boutique sera avertie dès que le paiement sera confirmé.
 seen-confirmations =
     { $needed ->
@@ -114,26 +114,26 @@ seen-confirmations =
         }
     }
 seen-finalising = En cours de finalisation par le réseau
-seen-received = Vu jusqu’ici
+seen-received = Détecté jusqu’ici
 seen-of = sur
-seen-short = Le montant vu est inférieur au montant demandé. S’il en reste ainsi, cette page indiquera comment payer le reste.
+seen-short = Le montant détecté est inférieur au montant demandé. Si cela ne change pas, cette page indiquera comment payer le reste.
 transaction = Transaction
 
 ## Trop peu
 underpaid-state = Il manque une partie du montant
-underpaid-received = Confirmé jusqu’ici
+underpaid-received = Confirmé jusqu’ici :
 underpaid-how = Envoyez le reste, en un seul paiement, à la même adresse.
 
 ## Payé
 paid-state = Payé
 paid-title = Merci. Votre paiement est confirmé.
-paid-amount = Montant
+paid-amount = Demandé
 paid-received = Reçu
 paid-at = Confirmé
 overpaid-state = Payé, plus que demandé
 overpaid-title = Merci. Votre paiement est confirmé, et vous avez payé plus que demandé.
-overpaid-excess = En trop
-overpaid-how = La boutique décide d’un remboursement. Contactez-la en indiquant la référence.
+overpaid-excess = Trop-perçu :
+overpaid-how = C’est à la boutique de décider d’un remboursement. Contactez-la en indiquant la référence.
 print = Imprimer le reçu
 return-soon = Retour à la boutique dans
 return-seconds = { $seconds } s
@@ -145,9 +145,9 @@ expired-title = Le délai de ce paiement est écoulé
 expired-text = Aucun paiement n’est arrivé à temps. L’adresse n’est plus affichée : n’envoyez plus rien.
 expired-again = Pour payer, retournez à la boutique et recommencez.
 expired-sent = Vous avez déjà envoyé de l’argent ? Contactez la boutique en indiquant la référence.
-short-state = Trop peu est arrivé à temps
+short-state = Montant insuffisant à l’échéance
 short-title = Le délai est écoulé et il manque une partie du montant
-short-text = N’envoyez plus rien. Contactez la boutique en indiquant la référence : elle décidera de ce qu’elle a reçu.
+short-text = N’envoyez plus rien. Contactez la boutique en indiquant la référence : elle décidera du sort de la somme reçue.
 short-received = Reçu
 short-asked = Demandé
 cancelled-state = Annulé
@@ -156,7 +156,7 @@ cancelled-text = Rien n’a été payé. L’adresse n’est plus affichée : n
 
 ## Repris
 reverted-state = N’est plus confirmé
-reverted-title = Votre paiement était confirmé, et le réseau l’a repris
+reverted-title = Votre paiement était confirmé, mais le réseau l’a annulé
 reverted-text = Le réseau s’est réorganisé et une transaction confirmée n’est plus certaine. C’est rare, et ce n’est la faute de personne.
 reverted-again = Votre transaction est de nouveau sur le réseau et sa confirmation recommence. Vous n’avez rien à faire.
 reverted-wait = Ne payez pas à nouveau avant d’avoir consulté votre portefeuille : souvent, il renvoie le paiement de lui-même. En cas de doute, contactez la boutique en indiquant la référence.
@@ -174,12 +174,12 @@ tools-late = en retard
 tools-chain = La chaîne
 tools-mine = Miner
 tools-blocks = blocs
-tools-reorganise = Défaire le dernier paiement (réorganisation)
+tools-reorganise = Annuler le dernier paiement (réorganisation)
 
 ## Quand une telle page n’existe pas
 none-title = Ce lien de paiement est inconnu
-none-text = Vérifiez que vous avez ouvert le lien entier, ou retournez à la boutique et recommencez.
-gone-title = Ce lien de paiement est trop ancien
+none-text = Vérifiez que vous avez ouvert le lien complet, ou retournez à la boutique et recommencez.
+gone-title = Ce lien de paiement a expiré
 gone-text = Il n’a pas été ouvert à temps. Retournez à la boutique et recommencez. Rien n’a été payé.
 many-title = Trop de demandes
 many-text = Patientez un instant, puis rouvrez le lien.
