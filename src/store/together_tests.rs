@@ -32,7 +32,8 @@ impl Clerk for Scripted {
     async fn answer(&mut self, questions: &[Question]) -> Result<Vec<(Question, usize)>, Error> {
         let look = self.looks.fetch_add(1, Ordering::SeqCst);
         self.most.fetch_max(questions.len(), Ordering::SeqCst);
-        self.let_go.acquire().await.unwrap().forget();
+        let let_go = tokio::time::timeout(Duration::from_secs(60), self.let_go.acquire()).await;
+        let_go.expect("one look more than there should be").unwrap().forget();
         assert!(!questions.contains(&Question::Fall), "as the test wants it");
         match questions.contains(&Question::Fail) {
             true => Err(Error::Unavailable(format!("look {look}"))),
