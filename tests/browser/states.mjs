@@ -37,10 +37,9 @@ export const STATES = {
             await payment.pay('25');
             await ask('mine', { blocks: 4 });
             await sheet.shows('paid');
+            await sheet.stays();
             await ask('reorganise', { depth: 5 });
-            // A page of what is paid goes back to the shop and hears nothing more: it is opened again.
-            await sheet.page.goto(payment.url);
-            await sheet.shows('reverted', { reloads: true });
+            await sheet.shows('reverted');
         },
     },
 };

@@ -88,7 +88,7 @@ impl Board {
             self.arrival.notify_one();
         }
         let place = Place { board: self.clone(), session: session.clone() };
-        Ok(Watch { news, seen: seen.map(str::to_owned), over: false, _place: place })
+        Ok(Watch { news, seen: seen.map(str::to_owned), stays: false, over: false, _place: place })
     }
 
     fn leave(&self, session: &SessionId) {
@@ -157,11 +157,17 @@ impl Drop for Place {
 pub struct Watch {
     news: watch::Receiver<Option<Arc<Update>>>,
     seen: Option<String>,
+    stays: bool,
     over: bool,
     _place: Place,
 }
 
 impl Watch {
+    /// The same, and it goes on after the last state: what was confirmed may be taken back.
+    pub fn stay(self) -> Watch {
+        Watch { stays: true, ..self }
+    }
+
     /// Waits for a state that this viewer has not seen. One who is slow gets the newest and never hears of those between.
     ///
     /// `None` when the stream is over: after a state that is the last, or because the house closes. A future that is
@@ -171,7 +177,7 @@ impl Watch {
             let newest = self.news.borrow_and_update().clone();
             if let Some(update) = newest.filter(|update| self.seen.as_ref() != Some(&update.id)) {
                 self.seen = Some(update.id.clone());
-                self.over = update.last;
+                self.over = update.last && !self.stays;
                 return Some(update);
             }
             self.news.changed().await.ok()?;

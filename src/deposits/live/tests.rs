@@ -179,6 +179,17 @@ async fn the_last_state_ends_a_stream_and_who_comes_back_waits_for_what_may_foll
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_stays_hears_what_follows_the_last_state() {
+    let scene = Scene::begin(10, 10);
+    scene.shows("a", "paid");
+    let mut viewer = scene.watch("a", None).stay();
+    assert!(viewer.next().await.unwrap().last);
+    assert_eq!(heard(&mut viewer).await, None);
+    scene.shows("a", "reverted");
+    assert_eq!(id(&mut viewer).await.as_deref(), Some("reverted"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn rooms_are_full_and_empty_again() {
     let scene = Scene::begin(3, 2);
     let (one, two) = (scene.watch("a", None), scene.watch("a", None));

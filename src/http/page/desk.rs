@@ -69,7 +69,7 @@ pub(super) async fn events(
     let place = app.place(&token, query.as_deref(), &visit, &headers);
     let coin = app.0.office.coin(session);
     let (standing, begun, then) = (Standing { place, payment: visit.payment, coin }, Instant::now(), visit.now);
-    Ok(streamed(watch, move |update| standing.main(&update.view, later(then, begun))))
+    Ok(streamed(watch.stay(), move |update| standing.main(&update.view, later(then, begun))))
 }
 
 /// The database's time by a clock that only goes on: no viewer asks for it.

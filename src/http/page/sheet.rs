@@ -122,6 +122,7 @@ struct Head<'m> {
     now: Time,
     state: Option<String>,
     live: bool,
+    waits: bool,
     testnet: bool,
     tools: bool,
     mined: u32,
@@ -168,7 +169,7 @@ impl<'s> Sheet<'s> {
             words: self.place.words,
             title: self.title(),
             payee: Some(&self.facts.payment.business_name),
-            refreshes: self.is_live(),
+            refreshes: self.waits(),
             prefix: &self.place.prefix,
             here: &self.place.base,
             assets: &ASSETS,
@@ -177,8 +178,8 @@ impl<'s> Sheet<'s> {
         .render()
     }
 
-    /// More is to come.
-    fn is_live(&self) -> bool {
+    /// For money, so that more is to come.
+    fn waits(&self) -> bool {
         self.facts.session.is_some_and(|session| !session.closed)
     }
 
@@ -216,7 +217,8 @@ impl<'s> Sheet<'s> {
             now,
             // Without it the page hears once more what it shows already.
             state: session.and_then(|session| live::version(session).ok()),
-            live: self.is_live(),
+            live: session.is_some(),
+            waits: self.waits(),
             testnet,
             tools: coin.is_some_and(|coin| coin.testnet),
             mined: MINED,

@@ -104,7 +104,10 @@ fn every_screen_names_payee_reason_and_reference_and_has_one_heading() {
         }
         // The only script is the module.
         assert_eq!(whole.matches("<script").count(), 1, "{}", scene.name);
-        assert_eq!(whole.contains("http-equiv=\"refresh\""), html.contains("data-live"), "{}", scene.name);
+        let session = scene.session.as_ref();
+        assert_eq!(html.contains("data-live"), session.is_some(), "{}", scene.name);
+        let waits = session.is_some_and(|session| !session.closed);
+        assert_eq!(whole.contains("http-equiv=\"refresh\""), waits, "{}", scene.name);
         let ids: Vec<&str> = whole.split(" id=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
         let unique: std::collections::BTreeSet<_> = ids.iter().collect();
         assert_eq!(unique.len(), ids.len(), "{}: an id stands twice: {ids:?}", scene.name);

@@ -17,8 +17,7 @@ async function told(t, story, { language, javascript }) {
     await sheet.shows('waiting');
     for (const [deed, screen] of STORIES[story]) {
         await sheet.simulate(deed);
-        // What is paid hears nothing more.
-        await sheet.shows(screen, screen === 'reverted' ? { reloads: true } : {});
+        await sheet.shows(screen);
         await sheet.stays();
     }
 }
