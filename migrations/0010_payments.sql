@@ -1,5 +1,8 @@
 -- Payments by link: what POST /v1/widget/sessions creates, each of which opens at most one deposit session.
 
+-- The references below wait for whoever writes sessions, and all others wait behind: not for long.
+SET LOCAL lock_timeout = '5s';
+
 -- A key may be bound to a widget of its business, which then says where the money of its payments goes.
 ALTER TABLE widgets ADD CONSTRAINT widgets_of_business UNIQUE (id, business_id);
 ALTER TABLE api_keys ADD COLUMN widget_id text COLLATE "C",

@@ -67,7 +67,11 @@ pub(super) fn domain(value: &str) -> Result<String, String> {
         !value.is_empty() && value.len() <= 253 && !value.contains(['/', ':', '@', '?', '#', '\\', ' ', '%', '*']);
     let url = if plain { Url::parse(&format!("https://{value}/")).ok() } else { None };
     let host = url.as_ref().and_then(Url::domain).ok_or_else(wrong)?;
-    Ok(host.trim_end_matches('.').to_owned())
+    // A URL's host may hold more than a name does, and what a header is made of must not.
+    match host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)) {
+        true => Ok(host.trim_end_matches('.').to_owned()),
+        false => Err(wrong()),
+    }
 }
 
 /// The host of an `Origin` header; none for `null` and rubbish.
@@ -108,6 +112,9 @@ mod tests {
             "127.0.0.1",
             "[::1]",
             "u@h",
+            "a;script-src-elem",
+            "a,b.example",
+            "a'b.example",
         ] {
             assert!(domain(value).is_err(), "{value}");
         }

@@ -130,9 +130,13 @@ impl Office {
         }
     }
 
-    /// The token of a session as it is configured.
+    /// The token of a session as it is configured; none where nobody watches it any more.
     pub fn coin(&self, session: &View) -> Option<Choice> {
-        let network = self.settings.networks.iter().find(|network| network.slug.as_str() == session.network)?;
+        let network = self
+            .settings
+            .networks
+            .iter()
+            .find(|network| network.enabled && network.slug.as_str() == session.network)?;
         let address = parse_address(&session.currency_address).ok()?;
         let token = network.tokens.iter().find(|token| token.address == address)?;
         Some(Choice::of(network, token, false))
@@ -173,9 +177,10 @@ fn pick<'o, 's>(
     let mut faults = Faults::default();
     let chosen = offer.carrying(widget, given).into_iter().find(|one| one.choice.key() == choice);
     let chosen = faults.note("choice", chosen.ok_or_else(|| "must be one of those that are offered".to_owned()));
-    let text = given.or(typed);
-    let amount = text.ok_or_else(|| "is required".to_owned());
-    let amount = amount.and_then(|text| amount_of(widget, text, chosen.map(|one| one.token)));
+    // What a customer types is held to the same form as what a business asks for.
+    let typed = typed.map(request::amount).transpose();
+    let amount = typed.and_then(|typed| given.map(str::to_owned).or(typed).ok_or_else(|| "is required".to_owned()));
+    let amount = amount.and_then(|text| amount_of(widget, &text, chosen.map(|one| one.token)));
     let amount = faults.note("amount", amount);
     faults.end()?;
     chosen.zip(amount).ok_or_else(|| vec![Fault::new("", "cannot be read")])

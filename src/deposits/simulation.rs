@@ -22,7 +22,7 @@ pub const MOST_BLOCKS: u32 = 1_000;
 /// The most blocks that are replaced at once.
 pub const MOST_DEPTH: u32 = 64;
 /// How long a deed may take, its turn included.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(8);
 /// A chain that is paid on and reorganised at the same time tells nobody anything.
 static TURN: Semaphore = Semaphore::const_new(1);
 

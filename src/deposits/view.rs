@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Office, Refusal};
-use crate::domain::{BusinessId, Fault, Finality, SessionId, SessionStatus, Time, WidgetId, parse_address};
-use crate::settings::Settings;
+use crate::domain::{BusinessId, Fault, Finality, SessionId, SessionStatus, Time, Units, WidgetId, parse_address};
+use crate::settings::{Network, Settings};
 use crate::store::{Error, Found, Named, SessionFilter, SigningKey, ViewedSession, WidgetRow};
 
 /// A session as it stands.
@@ -30,6 +30,9 @@ pub struct View {
     /// What was confirmed left the chain once, whatever came after it. The event tells that to programs.
     #[serde(skip)]
     pub reverted: bool,
+    /// Its last transfer left the chain, and none came since.
+    #[serde(skip)]
+    pub lost: bool,
     /// The customer's e-mail address, as it was given. Like metadata not for whoever holds the session's secret.
     #[serde(skip)]
     pub customer_email: Option<String>,
@@ -197,12 +200,25 @@ pub fn time(time: Time) -> String {
     time.with_timezone(&Utc).to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
+/// What is still due: nothing where what came counts as all of it.
+fn missing(network: Option<&Network>, session: &ViewedSession) -> String {
+    let address = parse_address(&session.currency_address).ok();
+    let token = network.and_then(|network| network.tokens.iter().find(|token| Some(token.address) == address));
+    let enough = token.is_some_and(|token| {
+        let units = |text: &str| Units::parse(text, token.decimals).ok();
+        let least = units(&session.amount).map(|amount| amount.saturating_sub(token.tolerance_for(amount)));
+        units(&session.received).filter(|received| !received.is_zero()) >= least && least.is_some()
+    });
+    if enough { "0".to_owned() } else { session.missing.clone() }
+}
+
 fn view(settings: &Settings, session: ViewedSession) -> View {
     let network = settings.networks.iter().find(|network| network.slug.as_str() == session.network);
     let required = network.and_then(|network| match network.finality {
         Finality::Confirmations(blocks) => Some(blocks),
         Finality::Safe | Finality::Finalized => None,
     });
+    let missing = missing(network, &session);
     let checksum = |text: String| parse_address(&text).map_or(text, |address| address.to_checksum(None));
     View {
         business: session.business,
@@ -210,6 +226,7 @@ fn view(settings: &Settings, session: ViewedSession) -> View {
         widget: session.widget,
         closed: session.closed,
         reverted: session.reverted,
+        lost: session.lost,
         customer_email: session.email,
         metadata: session.metadata,
         id: session.id.0,
@@ -218,7 +235,7 @@ fn view(settings: &Settings, session: ViewedSession) -> View {
         requested_amount: session.requested,
         received_amount: session.received,
         confirmed_amount: session.confirmed,
-        missing_amount: session.missing,
+        missing_amount: missing,
         currency: session.currency,
         network: session.network,
         currency_address: checksum(session.currency_address),
@@ -246,6 +263,7 @@ impl View {
             widget: None,
             closed: false,
             reverted: false,
+            lost: false,
             customer_email: None,
             metadata: None,
             id: "dep_1".to_owned(),

@@ -61,6 +61,8 @@ pub struct ViewedSession {
     pub closed: bool,
     /// What was confirmed left the chain once.
     pub reverted: bool,
+    /// Its last transfer left the chain, and none came since.
+    pub lost: bool,
     /// The least among its transfers.
     pub confirmations: Option<u64>,
 }
@@ -92,7 +94,7 @@ impl Store {
                                       ELSE greatest(0, s.amount - s.received_amount) END)::text AS "missing!",
                       s.currency, s.network, s.currency_address, s.deposit_address, s.tx_id, s.opened_by, s.customer_reference,
                       s.customer_email, s.metadata, s.created_at, s.expires_at, s.cancelled_at, s.confirmed_at, s.closed_at IS NOT NULL AS "closed!",
-                      EXISTS (SELECT FROM events e WHERE e.session_id = s.id AND e.type = 'deposit.reverted') AS "reverted!",
+                      EXISTS (SELECT FROM events e WHERE e.session_id = s.id AND e.type = 'deposit.reverted') AS "reverted!", s.lost_at_block IS NOT NULL AS "lost!",
                       (SELECT n.scanned_number - max(t.block_number) + 1 FROM transfers t, networks n
                         WHERE t.session_id = s.id AND t.state <> 'ORPHANED' AND n.slug = s.network GROUP BY n.scanned_number) AS confirmations
                  FROM deposit_sessions s WHERE s.id = ANY (ARRAY(SELECT unnest($1::text[])))"#,
@@ -171,6 +173,7 @@ struct Row {
     confirmed_at: Option<Time>,
     closed: bool,
     reverted: bool,
+    lost: bool,
     confirmations: Option<i64>,
 }
 
@@ -202,6 +205,7 @@ impl From<Row> for ViewedSession {
             confirmed_at: row.confirmed_at,
             closed: row.closed,
             reverted: row.reverted,
+            lost: row.lost,
             confirmations: row.confirmations.map(|blocks| codec::count(blocks.max(0))),
         }
     }

@@ -73,7 +73,7 @@ async fn a_link_opened_in_time_lives_and_one_that_was_not_is_gone() {
     shows(&get(&server, &first).await, 200, "waiting");
     let gone = Ask::get(&second).with("Accept-Language", "fr-FR,fr;q=0.9").at(server.at).await;
     shows(&gone, 410, "gone");
-    assert!(gone.body.contains("<html lang=\"fr\">") && gone.body.contains("trop ancien"), "{gone:?}");
+    assert!(gone.body.contains("<html lang=\"fr\">") && gone.body.contains("a expiré"), "{gone:?}");
     assert_eq!(gone.header("content-type"), Some("text/html; charset=utf-8"));
     assert!(gone.header("content-security-policy").is_some_and(|policy| policy.contains("frame-ancestors 'none'")));
     server.is_content();
@@ -173,7 +173,7 @@ async fn a_change_is_sent_as_the_main_that_shows_it() {
     let event = line.until(b"\n\n").await;
     assert!(
         event.contains("data: <main id=\"payment\" data-screen=\"waiting\"")
-            && event.contains("Votre transaction n’est plus sur le réseau"),
+            && event.contains("En attente de votre paiement"),
         "{event}"
     );
     assert!(event.contains("</main>") && event.lines().any(|line| line.starts_with("id: ")), "{event}");

@@ -131,7 +131,7 @@ fn the_section_uses_what_readers_have() {
         "field",
         "field()",
         "token()",
-        "TOKEN=$(token)",
+        "token)",
         "API=http://127.0.0.1:8080",
     ];
     for block in readme() {

@@ -16,14 +16,12 @@ use crate::keys::{Keyring, digest, same};
 use crate::store::{Error, NewPayment, NewSession, PaymentAdded, PaymentRow};
 
 impl Office {
-    /// The widget that says where the money of a key's payments goes.
+    /// The widget that says where the money of a key's payments goes, whatever its state.
     pub async fn bound_widget(&self, key: &ApiKeyId) -> Result<Widget, Refusal> {
         let widget = self.store.widget_of_key(key).await?;
-        let widget = widget.ok_or(Refusal::NotBound(
+        widget.ok_or(Refusal::NotBound(
             "the key that signed the token is bound to no widget; make one with `api-keys create --widget`",
-        ))?;
-        Offer::of(&self.settings, &widget).map_err(Refusal::NotBound)?;
-        Ok(widget)
+        ))
     }
 
     /// All that is wrong with a request, as far as can be told without asking for it.
@@ -48,12 +46,14 @@ impl Office {
             Err(_) => return Err(Refusal::Faults(self.faults_of_payment(widget, asked))),
         };
         let link = Link::of(keyring, widget, &checked);
-        let faults = self.faults_by_rules(widget, asked);
-        if !faults.is_empty() {
-            let known = self.store.payment(&widget.business_id, &checked.deposit_id).await?;
-            return known.map_or(Err(Refusal::Faults(faults)), |known| link.again(&known));
-        }
-        self.add(keyring, widget, &checked, &link).await
+        let against = match (Offer::of(&self.settings, widget), self.faults_by_rules(widget, asked)) {
+            (Err(why), _) => Some(Refusal::NotBound(why)),
+            (Ok(_), faults) if !faults.is_empty() => Some(Refusal::Faults(faults)),
+            (Ok(_), _) => None,
+        };
+        let Some(refusal) = against else { return self.add(keyring, widget, &checked, &link).await };
+        let known = self.store.payment(&widget.business_id, &checked.deposit_id).await?;
+        known.map_or(Err(refusal), |known| link.again(&known))
     }
 
     async fn add(

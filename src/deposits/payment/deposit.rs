@@ -170,16 +170,20 @@ fn shown(payment: Payment, session: Option<&View>, personal: Personal, now: Time
     }
 }
 
-/// A session that is pending has or had a transfer; one that waits for no more money stays as it is, but for a
+/// One that waits for no more money stays as it is, but for a
 /// reorganisation.
 fn status(payment: &Payment, session: Option<&View>, now: Time) -> DepositStatus {
+    let dead = payment.opened_at.is_none() && now >= payment.opens_until;
     let Some(session) = session else {
-        let dead = payment.opened_at.is_none() && now >= payment.opens_until;
         let over = payment.cancelled_at.is_some() || now >= payment.expires_at || dead;
         return if over { DepositStatus::Failed } else { DepositStatus::Accepted };
     };
     match SessionStatus::parse(&session.payment_status) {
+        // Nobody can come to its page any more.
+        Some(SessionStatus::Created) if dead => DepositStatus::Failed,
         Some(SessionStatus::Created) => DepositStatus::Accepted,
+        // An outside program may say that the customer has begun: that is no money.
+        Some(SessionStatus::Pending) if session.tx_id.is_none() && !session.lost => DepositStatus::Accepted,
         Some(SessionStatus::Pending) => DepositStatus::Submitted,
         Some(SessionStatus::Underpaid) if !session.closed => DepositStatus::Submitted,
         Some(SessionStatus::Confirmed | SessionStatus::Overpaid) => DepositStatus::Completed,

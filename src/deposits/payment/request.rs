@@ -136,7 +136,7 @@ fn uuid(text: &str) -> Result<String, String> {
 }
 
 /// Whole tokens as shortest text.
-fn amount(text: &str) -> Result<String, String> {
+pub(super) fn amount(text: &str) -> Result<String, String> {
     let wrong = |why: &str| Err(why.to_owned());
     let (whole, fraction) = text.split_once('.').map_or((text, None), |(whole, fraction)| (whole, Some(fraction)));
     let plain = [whole, fraction.unwrap_or_default()].concat().bytes().all(|byte| byte.is_ascii_digit());

@@ -78,6 +78,8 @@ pub(super) struct Waiting {
     pub(super) due: Option<Due>,
     /// A transaction that was seen is no longer on the chain.
     pub(super) vanished: bool,
+    /// Its network and token are still watched.
+    pub(super) watched: bool,
 }
 
 /// Seen, not certain.
@@ -133,6 +135,8 @@ pub(super) struct Expired {
 pub(super) struct Reverted {
     /// The transaction is on the chain again and is being confirmed anew.
     pub(super) progress: Option<Progress>,
+    /// It is less than was asked for.
+    pub(super) short: bool,
     /// What could be paid again.
     pub(super) due: Option<Due>,
 }
@@ -222,9 +226,10 @@ impl Facts<'_> {
         match SessionStatus::parse(&session.payment_status) {
             Some(SessionStatus::Confirmed) => Screen::Paid(receipt(session)),
             Some(SessionStatus::Overpaid) => Screen::Overpaid(receipt(session)),
-            Some(
-                SessionStatus::Created | SessionStatus::Pending | SessionStatus::Expired | SessionStatus::Underpaid,
-            ) if session.reverted => Screen::Reverted(self.reverted(session)),
+            // Of what is underpaid the rest is the news, whatever went before.
+            Some(SessionStatus::Created | SessionStatus::Pending | SessionStatus::Expired) if session.reverted => {
+                Screen::Reverted(self.reverted(session))
+            }
             Some(SessionStatus::Expired) if session.cancelled_at.is_some() && is_nothing(&session.received_amount) => {
                 Screen::Cancelled
             }
@@ -251,7 +256,8 @@ impl Facts<'_> {
                 progress,
             }),
             Some(_) | None => {
-                Screen::Waiting(Waiting { due: self.due(session, &session.missing_amount), vanished: pending })
+                let due = self.due(session, &session.missing_amount);
+                Screen::Waiting(Waiting { due, vanished: pending && session.lost, watched: self.coin.is_some() })
             }
         }
     }
@@ -259,13 +265,17 @@ impl Facts<'_> {
     fn reverted(&self, session: &View) -> Reverted {
         let progress = progress(session);
         let due = self.due(session, &session.missing_amount).filter(|_| progress.is_none());
-        Reverted { progress, due }
+        Reverted { progress, short: !is_nothing(&session.missing_amount), due }
     }
 
-    /// What is to be paid, while money still counts.
+    /// What is to be paid, while money still counts and somebody watches for it.
     fn due(&self, session: &View, amount: &str) -> Option<Due> {
         let until = time(&session.expires_at)?;
-        let open = !session.closed && session.cancelled_at.is_none() && self.now < until && !is_nothing(amount);
+        let open = self.coin.is_some()
+            && !session.closed
+            && session.cancelled_at.is_none()
+            && self.now < until
+            && !is_nothing(amount);
         open.then(|| Due {
             amount: amount.to_owned(),
             nudged: session.amount != session.requested_amount,
