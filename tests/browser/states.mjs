@@ -37,7 +37,9 @@ export const STATES = {
             await payment.pay('25');
             await ask('mine', { blocks: 4 });
             await sheet.shows('paid');
+            await sheet.stays();
             await ask('reorganise', { depth: 5 });
+            await sheet.comesBack('reverted');
         },
     },
 };

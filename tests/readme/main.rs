@@ -121,8 +121,19 @@ async fn the_description_is_whole_and_all_of_it_is_on_the_page_about_the_api() {
 /// README promises no more than curl and Node.js.
 #[test]
 fn the_section_uses_what_readers_have() {
-    let known =
-        ["deposit-watcher", "curl", "echo", "node", "export", "wait", "field", "field()", "token()", "TOKEN=$(token)", "API=http://127.0.0.1:8080"];
+    let known = [
+        "deposit-watcher",
+        "curl",
+        "echo",
+        "node",
+        "export",
+        "wait",
+        "field",
+        "field()",
+        "token()",
+        "TOKEN=$(token)",
+        "API=http://127.0.0.1:8080",
+    ];
     for block in readme() {
         for line in block.commands.lines().filter(|line| !line.starts_with([' ', '#', '}'])) {
             let word = line.split_whitespace().next().unwrap_or_default();

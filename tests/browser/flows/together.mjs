@@ -17,7 +17,19 @@ export default {
         await Promise.all([one.shows('choose'), other.shows('choose')]);
         await one.choose('USDC');
         await one.shows('waiting');
-        await other.shows('waiting');
+        await other.comesBack('waiting');
+    },
+
+    async 'what is being typed stays when one comes back to it'(t) {
+        const till = await t.shop.till({ min: '5', max: '500' });
+        const [one] = await tabs(t, await till.payment());
+        await one.shows('choose');
+        await one.amount.fill('7.5');
+        const answered = one.page.waitForResponse(() => true);
+        await one.page.evaluate(() => dispatchEvent(new Event('focus')));
+        await (await answered).finished();
+        await one.page.waitForTimeout(200);
+        t.same(await one.amount.inputValue(), '7.5', 'what was typed');
     },
 
     async 'a choice that came too late is told what was chosen'(t) {
