@@ -4,6 +4,7 @@
 // Of the package @sparticuz/chromium only the archives are used. Its own code unpacks into the machine's temporary
 // folder, where another user may have put something of the same name, and its own arguments switch off the same-origin
 // policy, which is among what is tested.
+import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream, existsSync } from 'node:fs';
 import { cp, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
@@ -21,8 +22,8 @@ const STARTS_WITHIN = 60_000;
 const ARGUMENTS = ['--no-sandbox', '--no-zygote', '--disable-gpu', '--font-render-hinting=none', '--hide-scrollbars'];
 
 /** Text looks the same on every machine: Open Sans of the browser's package, DejaVu for what that lacks. */
-const fonts = (folder) => `<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig>
-<dir>${folder}/fonts</dir><cachedir>${folder}/cache</cachedir>
+const FONTS = `<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig>
+<dir prefix="relative">fonts</dir><cachedir prefix="xdg">fonts</cachedir>
 <alias binding="same"><family>system-ui</family><prefer><family>Open Sans</family></prefer></alias>
 <alias binding="same"><family>sans-serif</family><prefer><family>Open Sans</family></prefer></alias>
 <alias binding="same"><family>monospace</family><prefer><family>DejaVu Sans Mono</family></prefer></alias>
@@ -49,7 +50,12 @@ async function found(parent) {
         );
     }
     const folder = await unpacked(parent);
-    const env = { LD_LIBRARY_PATH: `${folder}/al2023/lib`, FONTCONFIG_FILE: `${folder}/fonts.conf` };
+    const env = {
+        LD_LIBRARY_PATH: `${folder}/al2023/lib`,
+        FONTCONFIG_FILE: `${folder}/fonts.conf`,
+        // What it remembers of the fonts, which is otherwise left in the folder of whoever starts it.
+        XDG_CACHE_HOME: `${folder}/cache`,
+    };
     return { executablePath: `${folder}/chromium`, env };
 }
 
@@ -57,7 +63,9 @@ async function found(parent) {
 async function unpacked(parent) {
     if (!existsSync(tool(`${PACKAGE}/package.json`))) throw new Error(`${PACKAGE} is missing: run \`make tools\``);
     const { version } = JSON.parse(await readFile(tool(`${PACKAGE}/package.json`), 'utf8'));
-    const folder = `${parent}/chromium-${version}`;
+    // Another configuration is another folder, beside the old one.
+    const digest = createHash('sha256').update(FONTS).digest('hex').slice(0, 8);
+    const folder = `${parent}/chromium-${version}-${digest}`;
     if (existsSync(folder)) return folder;
     const making = await mkdtemp(`${folder}.`);
     try {
@@ -68,7 +76,7 @@ async function unpacked(parent) {
             inflate('fonts.tar.br', load('tar-fs').extract(`${making}/fonts`)),
         ]);
         await cp(tool('dejavu-fonts-ttf/ttf'), `${making}/fonts/dejavu`, { recursive: true });
-        await writeFile(`${making}/fonts.conf`, fonts(folder));
+        await writeFile(`${making}/fonts.conf`, FONTS);
         await rename(making, folder);
     } catch (error) {
         await rm(making, { recursive: true, force: true });

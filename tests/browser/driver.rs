@@ -83,11 +83,12 @@ pub(crate) async fn complaint(variable: &str, value: &str) -> String {
     let mut command = Command::new("node");
     command.arg(below_top("tests/browser/drive.mjs")).args(["harness", env!("CARGO_TARGET_TMPDIR")]);
     command.arg(below_top("target/page")).env(variable, value).kill_on_drop(true);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("Node.js is installed");
-    // It would end without a word when this closes.
-    let _stdin = child.stdin.take();
+    // Closed, it would end the flow before it has said anything.
+    let line = child.stdin.take();
     let output = timeout(LASTS, child.wait_with_output()).await.expect("it ends").unwrap();
+    drop(line);
     assert!(!output.status.success(), "it began all the same");
     String::from_utf8(output.stderr).unwrap()
 }

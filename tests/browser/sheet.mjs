@@ -38,12 +38,12 @@ export class Sheet {
         return this.main.getAttribute('data-screen');
     }
 
-    /** Waits for a screen: it comes by itself, or by reloading, without JavaScript or where that is asked for. */
-    async shows(screen, { reloads = !this.javascript } = {}) {
+    /** Waits for a screen: it comes by itself, or by refreshing where there is no JavaScript. */
+    async shows(screen) {
         this.scenario.at.screen = screen;
         const begun = Date.now();
         const wanted = this.page.locator(`main#payment[data-screen="${screen}"]`);
-        if (!reloads) return wanted.waitFor({ timeout: PATIENCE });
+        if (this.javascript) return wanted.waitFor({ timeout: PATIENCE });
         while (!(await wanted.count())) {
             if (Date.now() - begun > PATIENCE) throw new Error(`${await this.screen()} is not ${screen}`);
             await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN));
@@ -86,6 +86,15 @@ export class Sheet {
         await this.button('choose-go').click();
     }
 
+    /** The browser itself lets no empty amount pass, and where it does not care, the page refuses it. */
+    async asksForAnAmount(symbol) {
+        await this.choose(symbol, '');
+        this.scenario.same(await this.amount.evaluate(({ validity }) => validity.valueMissing), true, 'a missing amount');
+        await this.amount.evaluate((input) => input.removeAttribute('required'));
+        await this.choose(symbol, '');
+        await this.refuses('');
+    }
+
     /** It says what is wrong with an amount, where it was typed, and keeps what was typed. */
     async refuses(amount) {
         await this.page.getByText(words('fault-title', this.language)).waitFor();
@@ -109,7 +118,23 @@ export class Sheet {
     async simulate(key) {
         const tools = this.page.locator('#tools');
         if (!(await tools.getAttribute('open'))) await tools.locator('summary').click();
-        await tools.getByRole('button', { name: words(key, this.language), exact: true }).click();
+        const [start] = words(key, this.language).split('{');
+        // News may come by the stream before the answer does: what follows is about the page that is loaded by it.
+        const loaded = this.page.waitForEvent('load');
+        await tools.getByRole('button', { name: start.trim() }).click();
+        await loaded;
+    }
+
+    /** Turns away from the page and back, until it shows a screen of which no stream tells. */
+    async comesBack(screen) {
+        const begun = Date.now();
+        while ((await this.screen()) !== screen) {
+            if (Date.now() - begun > PATIENCE) throw new Error(`${await this.screen()} is not ${screen}`);
+            // A browser without windows has no other way to say who has the focus.
+            if (this.javascript) await this.page.evaluate(() => dispatchEvent(new Event('focus')));
+            await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN));
+            if (!this.javascript) await this.page.reload();
+        }
     }
 
     /** Stays on a page that would go back to the shop by itself; any other does anyway. */

@@ -1,27 +1,26 @@
 // Every screen in each theme and language, on a desk and on a phone: a picture of it, whether it fits, what axe finds.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 
-import { indexed } from '../picture.mjs';
 import { LANGUAGES, SCREENS, Sheet, THEMES } from '../sheet.mjs';
 import { brought } from '../states.mjs';
 
-/** Pictures that README shows, and what they are called there; `UPDATE_DOCS=1` writes them anew, as it does documents. */
-const SHOWN = {
-    'waiting-light-en-phone': 'waiting',
-    'waiting-dark-fr-phone': 'waiting-dark-fr',
-    'paid-light-en-phone': 'paid',
-};
+/** Pictures that README shows, each of one screen as a phone has it; `UPDATE_DOCS=1` writes them anew, as it does the documents. */
+const SHOWN = { 'waiting-light-en': 'waiting', 'waiting-dark-fr': 'waiting-dark-fr', 'paid-light-en': 'paid' };
 const IMAGES = `${import.meta.dirname}/../../../docs/images`;
+const PHONE = { width: 390, height: 844 };
 /** They are fetched by everybody who fetches the repository. */
 const MOST_BYTES = 60_000;
 
-function show(t, name) {
-    const small = SHOWN[name] ? indexed(readFileSync(`${t.pictures}/${name}.png`)) : null;
-    if (!small) return;
-    t.check(small.length <= MOST_BYTES, `${name} has ${small.length} bytes, too many for the documents`);
-    if (!process.env.UPDATE_DOCS) return;
-    mkdirSync(IMAGES, { recursive: true });
-    writeFileSync(`${IMAGES}/${SHOWN[name]}.png`, small);
+async function show(t, page, name) {
+    const shown = SHOWN[name];
+    if (!shown) return;
+    await page.setViewportSize(PHONE);
+    const folder = process.env.UPDATE_DOCS ? IMAGES : t.pictures;
+    mkdirSync(folder, { recursive: true });
+    const path = `${folder}/${shown}.png`;
+    await page.screenshot({ path });
+    const { size } = statSync(path);
+    t.check(size <= MOST_BYTES, `${shown}.png has ${size} bytes, too many for the documents`);
 }
 
 /** One screen as everybody sees it. */
@@ -36,8 +35,8 @@ async function seen(t, screen) {
             const sheet = new Sheet(t, page, { language });
             await sheet.shows(screen);
             const name = `${screen}-${theme}-${language}`;
+            await show(t, page, name);
             await customer.look(page, name, () => sheet.stays());
-            for (const width of ['phone', 'desk']) show(t, `${name}-${width}`);
             await customer.context.close();
         }
     }

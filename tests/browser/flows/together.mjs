@@ -11,15 +11,25 @@ async function tabs(t, payment) {
 }
 
 export default {
-    async 'what is chosen in one tab is what the other goes on with'(t) {
+    async 'what is chosen in one tab shows in the other'(t) {
         const till = await t.shop.till();
         const [one, other] = await tabs(t, await till.payment({ amount: '25' }));
         await Promise.all([one.shows('choose'), other.shows('choose')]);
         await one.choose('USDC');
         await one.shows('waiting');
-        await other.choose('DAI');
-        await other.shows('waiting');
-        for (const sheet of [one, other]) t.check((await sheet.text()).includes('25.00 USDC'), 'what was chosen first is not shown');
+        await other.comesBack('waiting');
+    },
+
+    async 'what is being typed stays when one comes back to it'(t) {
+        const till = await t.shop.till({ min: '5', max: '500' });
+        const [one] = await tabs(t, await till.payment());
+        await one.shows('choose');
+        await one.amount.fill('7.5');
+        const answered = one.page.waitForResponse(() => true);
+        await one.page.evaluate(() => dispatchEvent(new Event('focus')));
+        await (await answered).finished();
+        await one.page.waitForTimeout(200);
+        t.same(await one.amount.inputValue(), '7.5', 'what was typed');
     },
 
     async 'a choice that came too late is told what was chosen'(t) {
@@ -94,6 +104,19 @@ export default {
         await sheet.offline.waitFor({ state: 'hidden' });
         await ask('mine', { blocks: 2 });
         await sheet.shows('paid');
+    },
+
+    async 'a device that is offline is told so'(t) {
+        const payment = await t.shop.payment();
+        const customer = await t.customer();
+        const page = await customer.open(payment.url);
+        const sheet = new Sheet(t, page);
+        await sheet.shows('waiting');
+        customer.expects = /net::ERR|Failed to load resource/;
+        await customer.context.setOffline(true);
+        await sheet.offline.waitFor();
+        await customer.context.setOffline(false);
+        await sheet.offline.waitFor({ state: 'hidden' });
     },
 
     async 'the return comes by itself'(t) {

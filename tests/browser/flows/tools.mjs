@@ -6,7 +6,7 @@ const STORIES = {
     exactly: [['tools-exact', 'seen'], ['tools-mine', 'paid'], ['tools-reorganise', 'reverted']],
     less: [['tools-less', 'seen'], ['tools-mine', 'underpaid'], ['tools-exact', 'seen'], ['tools-mine', 'paid']],
     more: [['tools-more', 'seen'], ['tools-mine', 'overpaid']],
-    // The second payment belongs to no session.
+    // The second payment is nobody's: the business settles it.
     twice: [['tools-twice', 'seen'], ['tools-mine', 'paid']],
 };
 
@@ -17,6 +17,7 @@ async function told(t, story, { language, javascript }) {
     await sheet.shows('waiting');
     for (const [deed, screen] of STORIES[story]) {
         await sheet.simulate(deed);
+        if (screen === 'reverted') await sheet.comesBack(screen);
         await sheet.shows(screen);
         await sheet.stays();
     }

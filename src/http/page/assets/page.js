@@ -20,6 +20,9 @@ function swap(html) {
   const next = $("#payment", new DOMParser().parseFromString(html, "text/html"));
   const old = main();
   if (!next || !old) return;
+  asked = false;
+  // No news: what is being typed stays, and so does the time until the return.
+  if (["screen", "state", "until"].every((part) => old.dataset[part] === next.dataset[part])) return;
   const focused = old.contains(document.activeElement) && document.activeElement;
   const open = [...old.querySelectorAll("details[open][id]")].map((details) => details.id);
   const checked = [...old.querySelectorAll("input[type=radio][id]:checked")].map((input) => input.id);
@@ -27,7 +30,6 @@ function swap(html) {
   const another = old.dataset.screen !== next.dataset.screen;
   old.replaceWith(document.adoptNode(next));
   arrived = performance.now();
-  asked = false;
   open.forEach((id) => { const details = document.getElementById(id); if (details) details.open = true; });
   checked.forEach((id) => { const input = document.getElementById(id); if (input) input.checked = true; });
   document.title = next.dataset.title;
@@ -83,6 +85,10 @@ function listen() {
 function lost() {
   lostTimer ??= setTimeout(() => { const place = $("#connection"); place.textContent = place.dataset.lost; }, LOST_AFTER);
 }
+
+// A device that knows that it is offline tells so at once: its stream may hang for minutes before it breaks.
+addEventListener("offline", () => main().dataset.live && lost());
+addEventListener("online", listen);
 
 function found() {
   clearTimeout(lostTimer);
@@ -237,6 +243,12 @@ function dress() {
 
 // A page that comes back out of the browser's memory may be old.
 addEventListener("pageshow", ({ persisted }) => persisted && reload());
+// Nor is there a stream before anything is chosen, and after all is done. Whoever comes back to such a page may have
+// chosen on another meanwhile, and what was paid may have been taken back by its network.
+addEventListener("focus", () => {
+  const { now, live } = main().dataset;
+  if (now && !live) reload();
+});
 setInterval(tick, 1_000);
 dispatchEvent(new Event("eip6963:requestProvider"));
 dress();
