@@ -1,5 +1,5 @@
-//! What a request names is looked up before anything is done: the key of its token, a widget, a session. One connection
-//! for all who ask at the same time, one query for each kind. Not for lists, nor for the live view.
+//! What a request names is looked up before anything is done: the key of its token, a widget, a session. One or two
+//! connections for all who ask at the same time, one query for each kind. Not for lists, nor for the live view.
 
 use std::collections::HashMap;
 use std::hash::Hash;

@@ -134,7 +134,9 @@ impl Store {
         let options = options.application_name("deposit-watcher");
         let options = if database.pgbouncer { options.statement_cache_capacity(0) } else { options };
         let pool = guarded(database.max_connections).connect_lazy_with(options);
-        let lookup = Together::new({
+        // Two, so that the database reads while the last answers are written; a small pool has no second connection to spare.
+        let clerks = if database.max_connections < 4 { 1 } else { 2 };
+        let lookup = Together::new(clerks, {
             let pool = pool.clone();
             move || Looker::new(pool.clone())
         });

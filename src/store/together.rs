@@ -1,5 +1,5 @@
-//! Questions that come while one is being answered go together in the next: however many ask, the database is asked one
-//! thing at a time. Nobody is told what was read before he asked. Not for what is asked ([`super::lookup`]).
+//! Questions that come while others are being answered go together in the next: however many ask, one or two looks are
+//! under way. Nobody is told what was read before he asked. Not for what is asked ([`super::lookup`]).
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,8 +13,8 @@ use super::Error;
 
 /// How many go together; the rest keeps its turn.
 const AT_MOST: usize = 256;
-/// How often at most a clerk looks whether still more are just coming, before he begins.
-const LOOKS_UP: usize = 4;
+/// How often a clerk lets others run before he begins: more may be just coming.
+const LOOKS_UP: usize = 2;
 /// How long a clerk stays where nobody waits: who asks one thing after the other need not call him each time.
 const LINGERS: Duration = Duration::from_millis(20);
 
@@ -30,7 +30,7 @@ pub(super) trait Clerk: Send + 'static {
     -> impl Future<Output = Result<Vec<Self::Answer>, Error>> + Send;
 }
 
-/// One clerk's counter, with everybody who waits there. Clones are the same one.
+/// A counter with its clerks and everybody who waits there. Clones are the same one.
 pub(super) struct Together<C: Clerk> {
     line: Arc<Line<C>>,
     clerk: Arc<dyn Fn() -> C + Send + Sync>,
@@ -43,21 +43,23 @@ struct Asker<C: Clerk> {
 }
 
 struct Line<C: Clerk> {
+    clerks: usize,
     state: Mutex<State<C>>,
     arrival: Notify,
 }
 
 struct State<C: Clerk> {
     waiting: VecDeque<Asker<C>>,
-    /// A clerk is there, and looks once more before he goes.
-    served: bool,
+    /// How many there are, and of them those who look once more whether somebody waits before they go.
+    clerks: usize,
+    ready: usize,
 }
 
 impl<C: Clerk> Together<C> {
-    /// A clerk is called when somebody comes, and goes when nobody waits.
-    pub(super) fn new(clerk: impl Fn() -> C + Send + Sync + 'static) -> Together<C> {
-        let state = Mutex::new(State { waiting: VecDeque::new(), served: false });
-        Together { line: Arc::new(Line { state, arrival: Notify::new() }), clerk: Arc::new(clerk) }
+    /// A clerk is called when somebody comes and none is free, unless there are `clerks` already; he goes when nobody waits.
+    pub(super) fn new(clerks: usize, clerk: impl Fn() -> C + Send + Sync + 'static) -> Together<C> {
+        let state = Mutex::new(State { waiting: VecDeque::new(), clerks: 0, ready: 0 });
+        Together { line: Arc::new(Line { clerks, state, arrival: Notify::new() }), clerk: Arc::new(clerk) }
     }
 
     /// The answer of a clerk who began after this was asked. Whoever stops waiting takes nothing from the others.
@@ -96,50 +98,77 @@ impl<C: Clerk> Line<C> {
     fn join(&self, asker: Asker<C>) -> bool {
         let mut state = self.lock();
         state.waiting.push_back(asker);
-        let unserved = !std::mem::replace(&mut state.served, true);
+        let wanted = state.ready == 0 && state.clerks < self.clerks;
+        if wanted {
+            state.clerks = state.clerks.saturating_add(1);
+        }
         drop(state);
         self.arrival.notify_one();
-        unserved
+        wanted
     }
 
     fn waiting(&self) -> usize {
         self.lock().waiting.len()
     }
 
-    /// Whose turn it is. Waits for who is just coming, and a while for anybody where nobody is.
+    /// Whose turn it is. Waits for who is just coming, and where nobody comes for a while, the clerk goes.
     async fn turn(&self) -> Option<Vec<Asker<C>>> {
-        let somebody = async {
+        let somebody = async || {
             while self.waiting() == 0 {
                 self.arrival.notified().await;
             }
         };
-        // Late or not, the line itself is asked.
-        let _ = timeout(LINGERS, somebody).await;
-        let mut before = 0;
-        for _ in 0..LOOKS_UP {
-            yield_now().await;
-            if self.waiting() == std::mem::replace(&mut before, self.waiting()) {
-                break;
+        self.ready();
+        loop {
+            let came = timeout(LINGERS, somebody()).await.is_ok();
+            for _ in 0..LOOKS_UP {
+                yield_now().await;
+            }
+            match self.next() {
+                Some(askers) => return Some(askers),
+                None if came => {}
+                None if self.leave() => return None,
+                None => {}
             }
         }
-        self.next()
     }
 
-    /// Whose turn it is; nobody's where nobody waits, and whoever comes then calls another clerk.
+    fn ready(&self) {
+        let mut state = self.lock();
+        state.ready = state.ready.saturating_add(1);
+    }
+
+    /// As many as go together; nobody where another clerk took them.
     fn next(&self) -> Option<Vec<Asker<C>>> {
         let mut state = self.lock();
         // What nobody waits for is not asked.
         state.waiting.retain(|asker| !asker.told.is_closed());
         let many = state.waiting.len().min(AT_MOST);
-        state.served = many > 0;
-        state.served.then(|| state.waiting.drain(..many).collect())
+        if many == 0 {
+            return None;
+        }
+        state.ready = state.ready.saturating_sub(1);
+        Some(state.waiting.drain(..many).collect())
     }
 
-    /// Lets everybody go without an answer, and the next one call a clerk.
-    fn leave_behind(&self) {
+    /// True when a clerk goes: nobody came at the last moment.
+    fn leave(&self) -> bool {
         let mut state = self.lock();
-        state.served = false;
-        state.waiting.clear();
+        let nobody = state.waiting.is_empty();
+        if nobody {
+            state.ready = state.ready.saturating_sub(1);
+            state.clerks = state.clerks.saturating_sub(1);
+        }
+        nobody
+    }
+
+    /// One clerk less. Where he was the last, everybody goes without an answer, and the next one calls another.
+    fn fall(&self) {
+        let mut state = self.lock();
+        state.clerks = state.clerks.saturating_sub(1);
+        if state.clerks == 0 {
+            state.waiting.clear();
+        }
     }
 }
 
@@ -152,7 +181,7 @@ struct Place<'l, C: Clerk> {
 impl<C: Clerk> Drop for Place<'_, C> {
     fn drop(&mut self) {
         if !self.left {
-            self.line.leave_behind();
+            self.line.fall();
         }
     }
 }

@@ -49,9 +49,13 @@ struct Scene {
 
 impl Scene {
     fn new() -> Scene {
+        Scene::of(1)
+    }
+
+    fn of(clerks: usize) -> Scene {
         let zero = || Arc::new(AtomicUsize::new(0));
         let clerk = Scripted { looks: zero(), most: zero(), calls: zero(), let_go: Arc::new(Semaphore::new(0)) };
-        let together = Together::new({
+        let together = Together::new(clerks, {
             let clerk = clerk.clone();
             move || {
                 clerk.calls.fetch_add(1, Ordering::SeqCst);
@@ -98,6 +102,22 @@ async fn what_comes_during_a_look_is_answered_by_a_later_one() {
     assert_eq!(second.await.unwrap().unwrap(), (Question::Plain(2), 1));
     assert_eq!(third.await.unwrap().unwrap(), (Question::Plain(3), 1), "they did not go together");
     assert_eq!((scene.looks(), scene.clerk.calls.load(Ordering::SeqCst)), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_clerks_are_asked_at_a_time_and_no_third() {
+    let scene = Scene::of(2);
+    let (first, second) = (scene.ask(Question::Plain(1)).await, scene.ask(Question::Fall).await);
+    assert_eq!(scene.looks(), 2, "who finds the clerk busy waits for him");
+    let third = scene.ask(Question::Plain(3)).await;
+    assert_eq!(scene.looks(), 2, "three looks at a time");
+    scene.let_go(2);
+    assert_eq!(first.await.unwrap().unwrap(), (Question::Plain(1), 0));
+    // One falls; the other goes on with who stands in line.
+    assert!(second.await.unwrap().is_err());
+    settle().await;
+    scene.let_go(1);
+    assert_eq!(third.await.unwrap().unwrap(), (Question::Plain(3), 2));
 }
 
 #[tokio::test(start_paused = true)]

@@ -39,7 +39,7 @@ export const STATES = {
             await sheet.shows('paid');
             await sheet.stays();
             await ask('reorganise', { depth: 5 });
-            await sheet.comesBack('reverted');
+            await sheet.shows('reverted');
         },
     },
 };

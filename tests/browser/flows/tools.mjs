@@ -17,7 +17,6 @@ async function told(t, story, { language, javascript }) {
     await sheet.shows('waiting');
     for (const [deed, screen] of STORIES[story]) {
         await sheet.simulate(deed);
-        if (screen === 'reverted') await sheet.comesBack(screen);
         await sheet.shows(screen);
         await sheet.stays();
     }

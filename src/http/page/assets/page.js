@@ -1,11 +1,14 @@
 // Keeps an open payment page true: swaps in the <main> that the server sends, counts the time that is left, copies,
-// asks a wallet of this browser to pay, and goes back to the shop. Without it the page reloads itself; copying, paying and returning are then
-// done by hand.
+// asks a wallet of this browser to pay, and goes back to the shop. Without it the page reloads itself; copying, paying
+// and returning are then done by hand.
 
 const $ = (selector, within = document) => within.querySelector(selector);
 const main = () => $("#payment");
 const LOST_AFTER = 4_000;
 const RETURN_AFTER = 10;
+/* After this long nobody waits for news of what is over. */
+const OVER = ["paid", "overpaid", "expired", "cancelled"];
+const LISTENS_ON = 15 * 60_000;
 
 document.documentElement.classList.add("scripted");
 
@@ -21,15 +24,18 @@ function swap(html) {
   const old = main();
   if (!next || !old) return;
   asked = false;
-  // No news: what is being typed stays, and so does the time until the return.
-  if (["screen", "state", "until"].every((part) => old.dataset[part] === next.dataset[part])) return;
+  arrived = performance.now();
+  // No news but the time: what is being typed stays, and so does the time until the return.
+  if (["screen", "state", "until"].every((part) => old.dataset[part] === next.dataset[part])) {
+    old.dataset.now = next.dataset.now;
+    return;
+  }
   const focused = old.contains(document.activeElement) && document.activeElement;
   const open = [...old.querySelectorAll("details[open][id]")].map((details) => details.id);
   const checked = [...old.querySelectorAll("input[type=radio][id]:checked")].map((input) => input.id);
   const [x, y] = [scrollX, scrollY];
   const another = old.dataset.screen !== next.dataset.screen;
   old.replaceWith(document.adoptNode(next));
-  arrived = performance.now();
   open.forEach((id) => { const details = document.getElementById(id); if (details) details.open = true; });
   checked.forEach((id) => { const input = document.getElementById(id); if (input) input.checked = true; });
   document.title = next.dataset.title;
@@ -56,7 +62,7 @@ function tell(text) {
 }
 
 /* The stream. */
-let stream, again, lostTimer;
+let stream, again, lostTimer, ending;
 let pause = 1_000;
 
 function listen() {
@@ -65,12 +71,13 @@ function listen() {
   stream?.close();
   stream = undefined;
   if (!live) return;
+  endInTime();
   stream = new EventSource(state ? `${live}&seen=${encodeURIComponent(state)}` : live);
   stream.onopen = found;
   stream.onmessage = ({ data }) => {
     found();
     swap(data);
-    if (!main().dataset.live) stream.close();
+    endInTime();
   };
   stream.onerror = () => {
     lost();
@@ -82,13 +89,18 @@ function listen() {
   };
 }
 
+function endInTime() {
+  clearTimeout(ending);
+  if (OVER.includes(main().dataset.screen)) ending = setTimeout(() => stream?.close(), LISTENS_ON);
+}
+
 function lost() {
   lostTimer ??= setTimeout(() => { const place = $("#connection"); place.textContent = place.dataset.lost; }, LOST_AFTER);
 }
 
 // A device that knows that it is offline tells so at once: its stream may hang for minutes before it breaks.
 addEventListener("offline", () => main().dataset.live && lost());
-addEventListener("online", listen);
+addEventListener("online", () => main().dataset.now && reload());
 
 function found() {
   clearTimeout(lostTimer);
@@ -112,8 +124,18 @@ async function reload() {
   listen();
 }
 
+/* A device that slept has counted nothing meanwhile: the clock on its wall tells. */
+let apart = Date.now() - performance.now();
+
+function slept() {
+  const before = apart;
+  apart = Date.now() - performance.now();
+  return Math.abs(apart - before) > 2_000;
+}
+
 /* Time. */
 function tick() {
+  if (main().dataset.now && slept()) reload();
   const { until, minute } = main().dataset;
   const left = until ? Math.max(0, Math.ceil((Number(until) - serverNow()) / 1_000)) : undefined;
   const clock = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
@@ -175,30 +197,52 @@ function showWallets() {
     button.id = `wallet-${info.uuid}`;
     button.dataset.wallet = info.uuid;
     button.textContent = `${place.dataset.with} ${String(info.name).slice(0, 40)}`;
+    button.ariaDisabled = String(isAsked(place));
     return button;
   });
   $("[data-list]", place).replaceChildren(...buttons);
   $("[data-says]", place).textContent = walletSays;
 }
 
+/* A wallet is asked for a payment once: a second press would be a second payment. */
+let askedFor;
+const isAsked = ({ dataset }) => askedFor === dataset.calldata;
+
+function mark(calldata) {
+  askedFor = calldata;
+  const place = $("#wallets");
+  if (place) for (const button of place.querySelectorAll("button")) button.ariaDisabled = String(isAsked(place));
+}
+
 async function pay(uuid) {
+  if (isAsked($("#wallets"))) return;
   const { chain, token, calldata, asking, sent, declined, network, failed } = $("#wallets").dataset;
   const { provider } = wallets.get(uuid);
+  const isThere = async () => Number(await provider.request({ method: "eth_chainId" })) === Number(chain);
   const say = (text) => {
     walletSays = text;
     const place = $("[data-says]");
     if (place) place.textContent = text;
   };
   say(asking);
+  mark(calldata);
   try {
     const [from] = await provider.request({ method: "eth_requestAccounts" });
-    const there = await provider.request({ method: "eth_chainId" });
-    if (Number(there) !== Number(chain)) {
+    if (!(await isThere())) {
       await provider.request({ method: "wallet_switchEthereumChain", params: [{ chainId: chain }] });
+      if (!(await isThere())) throw { code: 4902 };
     }
-    await provider.request({ method: "eth_sendTransaction", params: [{ from, to: token, data: calldata, value: "0x0" }] });
+    // Whoever had to find a password first may have taken minutes: is it still what this page asks for?
+    const asks = $("#wallets")?.dataset;
+    if (asks?.calldata !== calldata || asks.token !== token || asks.chain !== chain) {
+      mark();
+      return say("");
+    }
+    const transaction = { from, to: token, data: calldata, value: "0x0", chainId: chain };
+    await provider.request({ method: "eth_sendTransaction", params: [transaction] });
     say(sent);
   } catch (error) {
+    mark();
     say({ 4001: declined, 4902: network }[error?.code] ?? failed);
   }
 }
@@ -243,12 +287,13 @@ function dress() {
 
 // A page that comes back out of the browser's memory may be old.
 addEventListener("pageshow", ({ persisted }) => persisted && reload());
-// Nor is there a stream before anything is chosen, and after all is done. Whoever comes back to such a page may have
-// chosen on another meanwhile, and what was paid may have been taken back by its network.
+// Before anything is chosen there is no stream. Whoever comes back to such a page may have chosen on another meanwhile.
 addEventListener("focus", () => {
   const { now, live } = main().dataset;
   if (now && !live) reload();
 });
+// Its stream may have died unnoticed while nobody looked.
+document.addEventListener("visibilitychange", () => !document.hidden && main().dataset.now && reload());
 setInterval(tick, 1_000);
 dispatchEvent(new Event("eip6963:requestProvider"));
 dress();
