@@ -7,8 +7,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Office, Refusal};
-use crate::domain::{BusinessId, Fault, Finality, SessionId, SessionStatus, Time, Units, WidgetId, parse_address};
-use crate::settings::{Network, Settings};
+use crate::domain::{
+    BusinessId, Fault, Finality, SessionId, SessionStatus, Time, Token, Units, WidgetId, parse_address,
+};
+use crate::settings::Settings;
 use crate::store::{Error, Found, Named, SessionFilter, SigningKey, ViewedSession, WidgetRow};
 
 /// A session as it stands.
@@ -201,15 +203,13 @@ pub fn time(time: Time) -> String {
 }
 
 /// What is still due: nothing where what came counts as all of it.
-fn missing(network: Option<&Network>, session: &ViewedSession) -> String {
-    let address = parse_address(&session.currency_address).ok();
-    let token = network.and_then(|network| network.tokens.iter().find(|token| Some(token.address) == address));
-    let enough = token.is_some_and(|token| {
-        let units = |text: &str| Units::parse(text, token.decimals).ok();
-        let least = units(&session.amount).map(|amount| amount.saturating_sub(token.tolerance_for(amount)));
-        units(&session.received).filter(|received| !received.is_zero()) >= least && least.is_some()
+fn missing(token: Option<&Token>, amount: &str, received: &str, missing: String) -> String {
+    let enough = token.and_then(|token| {
+        let (amount, received) =
+            (Units::parse(amount, token.decimals).ok()?, Units::parse(received, token.decimals).ok()?);
+        Some(!received.is_zero() && received >= amount.saturating_sub(token.tolerance_for(amount)))
     });
-    if enough { "0".to_owned() } else { session.missing.clone() }
+    if enough == Some(true) { "0".to_owned() } else { missing }
 }
 
 fn view(settings: &Settings, session: ViewedSession) -> View {
@@ -218,7 +218,9 @@ fn view(settings: &Settings, session: ViewedSession) -> View {
         Finality::Confirmations(blocks) => Some(blocks),
         Finality::Safe | Finality::Finalized => None,
     });
-    let missing = missing(network, &session);
+    let address = parse_address(&session.currency_address).ok();
+    let token = network.and_then(|network| network.tokens.iter().find(|token| Some(token.address) == address));
+    let missing = missing(token, &session.amount, &session.received, session.missing);
     let checksum = |text: String| parse_address(&text).map_or(text, |address| address.to_checksum(None));
     View {
         business: session.business,
@@ -312,6 +314,25 @@ mod tests {
             assert_eq!(read_cursor(rubbish), None, "{rubbish}");
         }
         assert_eq!(time(at), "2026-09-21T14:13:20.123Z");
+    }
+
+    #[test]
+    fn what_counts_as_paid_in_full_misses_nothing() {
+        let mut token = crate::deposits::ground::settings().networks[0].tokens[0].clone();
+        token.tolerance = Units::parse("0.01", 6).unwrap();
+        for (amount, received, lacks, told) in [
+            ("100", "0", "100", "100"),
+            ("100", "99.98", "0.02", "0.02"),
+            ("100", "99.99", "0.01", "0"),
+            ("100", "100", "0", "0"),
+            // Never more than a hundredth of the amount.
+            ("0.1", "0.098", "0.002", "0.002"),
+            ("0.1", "0.099", "0.001", "0"),
+            ("0.001", "0", "0.001", "0.001"),
+        ] {
+            assert_eq!(missing(Some(&token), amount, received, lacks.to_owned()), told, "{received} of {amount}");
+        }
+        assert_eq!(missing(None, "100", "99.99", "0.01".to_owned()), "0.01");
     }
 
     #[test]

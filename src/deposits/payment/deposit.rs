@@ -246,9 +246,10 @@ mod tests {
 
     #[test]
     fn a_session_tells_by_its_status_and_whether_it_waits() {
+        let opened = Payment { opened_at: Some(at(10)), ..payment() };
         for (word, closed, told) in [
             ("CREATED", false, Accepted),
-            ("PENDING", false, Submitted),
+            ("PENDING", false, Accepted),
             ("UNDERPAID", false, Submitted),
             ("UNDERPAID", true, Failed),
             ("CONFIRMED", true, Completed),
@@ -256,7 +257,16 @@ mod tests {
             ("EXPIRED", true, Failed),
         ] {
             let session = crate::deposits::ground::view(word, closed);
-            assert_eq!(status(&payment(), Some(&session), at(950)), told, "{word} {closed}");
+            assert_eq!(status(&opened, Some(&session), at(950)), told, "{word} {closed}");
+        }
+        // Nobody comes to a page whose link is dead. An outside program's PENDING is no money: a transfer is, or was.
+        let session = crate::deposits::ground::view("CREATED", false);
+        assert_eq!(status(&payment(), Some(&session), at(299)), Accepted);
+        assert_eq!(status(&payment(), Some(&session), at(300)), Failed);
+        let pending = crate::deposits::ground::view("PENDING", false);
+        let paid = View { tx_id: Some("0x1".to_owned()), ..pending.clone() };
+        for session in [paid, View { lost: true, ..pending }] {
+            assert_eq!(status(&payment(), Some(&session), at(950)), Submitted);
         }
     }
 }

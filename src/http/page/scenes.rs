@@ -129,7 +129,7 @@ pub(super) fn all() -> Vec<Scene> {
         }),
         waiting().but(|scene| (scene.name, scene.coin) = ("waiting-unconfigured", None)),
         waiting().but(|scene| (scene.name, scene.now) = ("waiting-over", after(14))),
-        Scene::of("waiting-vanished", session("PENDING", "0", "1234.5")),
+        Scene::of("waiting-vanished", session("PENDING", "0", "1234.5")).whose(|view| view.lost = true),
         Scene::of("seen", session("PENDING", "1234.5", "0")),
         Scene::of("seen-short", session("PENDING", "1000", "234.5")),
         Scene::of("seen-tag", session("PENDING", "1234.5", "0")).whose(|view| view.required_confirmations = None),

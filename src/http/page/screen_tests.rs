@@ -97,12 +97,27 @@ fn what_is_due_is_the_rest_and_as_wallets_read_it() {
     assert!(wallet.calldata.ends_with(&format!("{:x}", 234_500_000)), "{}", wallet.calldata);
     assert_eq!((wallet.chain.as_str(), wallet.code), ("0x89", code::svg(&wallet.link)));
     assert_eq!(short.due.address_code, code::svg("0x70997970C51812dc3A010C7d01b50e0d17dc79C8"));
-    // A token that is configured no more is still owed, but no wallet is told about it.
+    // To a network or token that nobody watches any more nobody is to pay.
     let Screen::Waiting(waiting) = screen(&Scene::of("", session("CREATED", "0", "1")).but(|scene| scene.coin = None))
     else {
         panic!()
     };
-    assert_eq!(waiting.due.unwrap().wallet, None);
+    assert_eq!(waiting, Waiting { due: None, vanished: false, watched: false });
+}
+
+#[test]
+fn a_transaction_has_left_where_there_was_one() {
+    for lost in [false, true] {
+        let view = View { lost, ..session("PENDING", "0", "5") };
+        let Screen::Waiting(waiting) = screen(&Scene::of("", view)) else { panic!() };
+        assert_eq!(waiting.vanished, lost);
+    }
+    // What is reverted and not whole yet is told so.
+    for (received, missing, short) in [("5", "0", false), ("2", "3", true)] {
+        let view = View { reverted: true, ..session("PENDING", received, missing) };
+        let Screen::Reverted(reverted) = screen(&Scene::of("", view)) else { panic!() };
+        assert_eq!(reverted.short, short);
+    }
 }
 
 #[test]
