@@ -5,7 +5,7 @@ import { brought } from '../states.mjs';
 
 const HEADERS = {
     'cache-control': /no-store/,
-    'content-security-policy': /default-src 'none'/,
+    'content-security-policy': /^(?!.*unsafe)default-src 'none';.* script-src 'self';.* frame-ancestors 'none'$/,
     'referrer-policy': /^no-referrer$/,
     'x-content-type-options': /^nosniff$/,
 };
