@@ -356,8 +356,15 @@ async fn a_key_is_bound_to_a_widget_of_its_own_business() {
     assert_eq!(rotated.widget_id.as_ref(), Some(&ours.id));
     let (unbound, _) = rig.office.create_api_key(&shop, "plain", Signer::Secret(&keyring)).await.unwrap();
     assert!(matches!(rig.office.bound_widget(&unbound.id).await, Err(Refusal::NotBound(_))));
+    // Of a widget that is disabled nothing new is made; what was made is answered as it was.
+    let link = make(&rig, &ours, &request()).await.unwrap();
     rig.office.set_widget_disabled(&ours.id, true).await.unwrap();
-    assert!(matches!(rig.office.bound_widget(&key.id).await, Err(Refusal::NotBound(_))));
+    let shut = rig.office.bound_widget(&key.id).await.unwrap();
+    assert_eq!(make(&rig, &shut, &request()).await.unwrap(), link);
+    let other = but(|request| request.reason = Some("other".to_owned()));
+    assert!(matches!(make(&rig, &shut, &other).await, Err(Refusal::DepositIdReused)));
+    let new = but(|request| request.deposit_id = ID.replace("3f0c", "4f0c"));
+    assert!(matches!(make(&rig, &shut, &new).await, Err(Refusal::NotBound(_))));
     // The database holds it too, whatever program writes.
     let stray = sqlx::query("UPDATE api_keys SET widget_id = $1").bind(&theirs.id.0).execute(&rig.pool).await;
     assert!(stray.unwrap_err().to_string().contains("api_keys_widget"));
