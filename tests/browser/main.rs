@@ -80,6 +80,12 @@ async fn a_browser_that_is_not_there_is_named() {
     assert!(said.contains("make tools"), "{said}");
 }
 
+/// EIP-6963.
+#[tokio::test]
+async fn wallets_of_the_browser_send_what_the_page_asks_for() {
+    flow("wallet").await;
+}
+
 #[tokio::test]
 async fn the_test_tools_lead_to_every_state() {
     flow("tools").await;
