@@ -207,7 +207,7 @@ fn missing(token: Option<&Token>, amount: &str, received: &str, missing: String)
     let enough = token.and_then(|token| {
         let (amount, received) =
             (Units::parse(amount, token.decimals).ok()?, Units::parse(received, token.decimals).ok()?);
-        Some(!received.is_zero() && received >= amount.saturating_sub(token.tolerance_for(amount)))
+        Some(received >= amount.saturating_sub(token.tolerance_for(amount)))
     });
     if enough == Some(true) { "0".to_owned() } else { missing }
 }
