@@ -250,6 +250,9 @@ async fn who_is_asked_for_an_amount_says_one_within_the_limits() {
         (DOLLAR, Some("1.99"), &["amount"]),
         (DOLLAR, Some("9.01"), &["amount"]),
         (DOLLAR, Some("2.0000001"), &["amount"]),
+        // As fine as a business may ask, though the token is finer.
+        (DOLLAR, Some("3.255"), &["amount"]),
+        (DOLLAR, Some("03"), &["amount"]),
         (DOLLAR, Some("-3"), &["amount"]),
         ("closed:0x00000000000000000000000000000000000000ee", Some("3"), &["choice"]),
         ("anvil:0x00000000000000000000000000000000000000ef", Some("3"), &["choice"]),

@@ -59,7 +59,7 @@ choose-until = Please choose before
 choose-none = There is no way to pay at the moment. Contact the shop and quote the reference.
 fault-title = Please check your entries
 fault-choice = Choose one of the networks that are listed.
-fault-amount = Enter an amount in digits, within the limits.
+fault-amount = Enter an amount within the limits, in digits, with at most two behind the point.
 fault-clash = Another payment of exactly this amount is under way. Please try again in a few minutes, or take another way to pay.
 
 ## Waiting

@@ -62,7 +62,7 @@ choose-until = Choisissez avant
 choose-none = Il n’y a aucun moyen de payer pour le moment. Contactez la boutique en indiquant la référence.
 fault-title = Vérifiez votre saisie
 fault-choice = Choisissez l’un des réseaux proposés.
-fault-amount = Saisissez un montant en chiffres, dans les limites.
+fault-amount = Saisissez un montant en chiffres, dans les limites, avec au plus deux chiffres après la virgule.
 fault-clash = Un autre paiement du même montant est en cours. Réessayez dans quelques minutes ou choisissez un autre moyen de payer.
 
 ## Attendre
