@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use sqlx::Row;
 use sqlx::postgres::PgPool;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use super::client::{Shop, Viewer};
 use super::server::Server;
@@ -75,16 +76,16 @@ async fn weight(server: &Server, payment: &Payment) -> usize {
     sum
 }
 
-/// Opens the streams; each then says when it heard of a change of its payment.
-async fn viewers(server: &Server, payments: &[Payment]) -> mpsc::UnboundedReceiver<(usize, Instant)> {
-    let (hear, heard) = mpsc::unbounded_channel();
+/// Opens the streams; each then says when it heard of a change of its payment, for as long as the set is kept.
+async fn viewers(server: &Server, payments: &[Payment]) -> (JoinSet<()>, mpsc::UnboundedReceiver<(usize, Instant)>) {
+    let ((hear, heard), mut watching) = (mpsc::unbounded_channel(), JoinSet::new());
     for number in 0..VIEWERS {
         let payment = number % payments.len();
         let mut client = Viewer::connect(server.at).await;
         client.ask(&get(&format!("{}/events", payments[payment].path))).await;
         state(&mut client).await;
         let hear = hear.clone();
-        tokio::spawn(async move {
+        watching.spawn(async move {
             loop {
                 state(&mut client).await;
                 if hear.send((payment, Instant::now())).is_err() {
@@ -93,7 +94,7 @@ async fn viewers(server: &Server, payments: &[Payment]) -> mpsc::UnboundedReceiv
             }
         });
     }
-    heard
+    (watching, heard)
 }
 
 /// Reads up to the end of the next event.
@@ -144,7 +145,7 @@ pub(crate) async fn measure(server: &Server, shop: &Shop, database: &Database) {
     println!("\nThe payment page, {PAYMENTS} payments watched by {VIEWERS} viewers\n");
     println!("| | reached | to reach |\n|---|---|---|");
     println!("| bytes in all | {} | {MOST_BYTES} |", weight(server, &payments[0]).await);
-    let heard = viewers(server, &payments).await;
+    let (_watching, heard) = viewers(server, &payments).await;
     tell("first render, p95, answered in", p95(renders(server, &payments).await), RENDERED_WITHIN);
     tell("a change heard after its commit, p95", p95(changes(&pool, &payments, heard).await), HEARD_WITHIN);
 }
