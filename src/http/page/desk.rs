@@ -86,10 +86,7 @@ pub(super) async fn choose(
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Result<Response, Problem> {
-    let headers = request.headers().clone();
-    let form = Form::read(request).await?;
-    let visit = app.glance(&asked, &token).await?;
-    let place = app.place(&token, query.as_deref(), &visit, &headers);
+    let (form, visit, place) = app.form(&asked, &token, query.as_deref(), request).await?;
     let (choice, typed) = (form.text("choice").unwrap_or_default(), form.text("amount"));
     let amount = typed.map(|typed| plain(typed, asked_language(query.as_deref())));
     let faults = match app.0.office.choose(&token, choice, amount.as_deref()).await {
@@ -136,10 +133,7 @@ pub(super) async fn cancel(
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Result<Response, Problem> {
-    let headers = request.headers().clone();
-    Form::read(request).await?;
-    let visit = app.glance(&asked, &token).await?;
-    let place = app.place(&token, query.as_deref(), &visit, &headers);
+    let (.., place) = app.form(&asked, &token, query.as_deref(), request).await?;
     match app.0.office.cancel_payment(&token).await {
         // Where it is too late for that, the page shows why.
         Ok(()) | Err(Refusal::CannotCancel) => Ok(led_back(&place)),
@@ -155,10 +149,7 @@ pub(super) async fn simulate(
     RawQuery(query): RawQuery,
     request: Request,
 ) -> Result<Response, Problem> {
-    let headers = request.headers().clone();
-    let form = Form::read(request).await?;
-    let visit = app.glance(&asked, &token).await?;
-    let place = app.place(&token, query.as_deref(), &visit, &headers);
+    let (form, visit, place) = app.form(&asked, &token, query.as_deref(), request).await?;
     let session = visit.session.as_ref().ok_or(Problem::new(Code::NotFound))?;
     let deed = Deed::read(form.text("deed").unwrap_or_default(), form.text("value"));
     let deed = deed.map_err(|fault| Problem::faults(vec![fault]))?;
@@ -204,6 +195,21 @@ impl App {
     async fn glance(&self, asked: &Asked, token: &str) -> Result<Visit, Problem> {
         self.not_failing(asked)?;
         self.0.office.glance(token).await.map_err(|refusal| self.refused(asked, refusal))
+    }
+
+    /// A form that the page itself sent, the payment that it is about, and where that is shown.
+    async fn form(
+        &self,
+        asked: &Asked,
+        token: &str,
+        query: Option<&str>,
+        request: Request,
+    ) -> Result<(Form, Visit, Place), Problem> {
+        let headers = request.headers().clone();
+        let form = Form::read(request).await?;
+        let visit = self.glance(asked, token).await?;
+        let place = self.place(token, query, &visit, &headers);
+        Ok((form, visit, place))
     }
 
     fn refused(&self, asked: &Asked, refusal: Refusal) -> Problem {
