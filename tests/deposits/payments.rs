@@ -217,6 +217,27 @@ async fn an_answer_stays_though_rules_and_sealing_key_change() {
     rig.office.visit(&token).await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_chooses_and_gives_up_at_once_has_given_up() {
+    let rig = Rig::new().await;
+    let widget = any(&rig).await;
+    for round in 0..20 {
+        let asked = but(|request| request.deposit_id = format!("{round:08x}{}", &ID[8..]));
+        let token = make(&rig, &widget, &asked).await.unwrap();
+        let (chosen, given_up) =
+            tokio::join!(rig.office.choose(&token, DOLLAR, None), rig.office.cancel_payment(&token));
+        given_up.unwrap();
+        let visit = rig.office.visit(&token).await.unwrap();
+        match (chosen, visit.session) {
+            (Ok(()), Some(session)) => assert!(session.closed && session.cancelled_at.is_some(), "{session:?}"),
+            (Err(Refusal::Faults(_)), None) => assert!(visit.payment.cancelled_at.is_some()),
+            neither => panic!("{round}: {neither:?}"),
+        }
+    }
+    assert_eq!(rig.count("SELECT count(*) FROM deposit_sessions WHERE closed_at IS NULL").await, 0);
+    assert_eq!(rig.books().await, Vec::<String>::new());
+}
+
 #[tokio::test]
 async fn a_widget_with_one_amount_asks_nobody_for_it() {
     let rig = Rig::new().await;
