@@ -87,10 +87,15 @@ impl Section {
     }
 }
 
+/// What secrets are sealed with.
+pub(super) fn sealing_key() -> String {
+    "5e".repeat(32)
+}
+
 /// A whole file. Both listeners take a free port and say in the log which.
 pub(super) fn text(database: &str, sections: &[Section]) -> String {
     let networks: String = sections.iter().map(Section::text).collect();
-    let key = "5e".repeat(32);
+    let key = sealing_key();
     format!(
         "[database]\nurl = \"{database}\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[http]\nlisten = \"127.0.0.1:0\"\n\
          [api]\nsealing_key = \"{key}\"\n[webhooks]\nallow_http = true\nallowed_networks = [\"127.0.0.0/8\"]\n{networks}"
