@@ -66,7 +66,7 @@ pub(crate) fn damages() -> impl Strategy<Value = Vec<Damage>> {
 
 /// The text after all of it.
 pub(crate) fn damaged(text: &str, damages: &[Damage]) -> Vec<u8> {
-    damages.iter().fold(text.as_bytes().to_vec(), |bytes, damage| after(bytes, damage))
+    damages.iter().fold(text.as_bytes().to_vec(), after)
 }
 
 fn after(mut bytes: Vec<u8>, damage: &Damage) -> Vec<u8> {

@@ -5,6 +5,7 @@
 //! is shrunk and printed with its seed.
 
 #![allow(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::expect_used)]
 
 mod answers;
 mod configuration;
