@@ -19,6 +19,7 @@ mod rig;
 mod catch_up;
 mod faults;
 mod kinds;
+mod memory;
 mod merchant;
 mod networks;
 mod odd;

@@ -102,6 +102,13 @@ impl Process {
         self.shell.try_wait().unwrap().is_none()
     }
 
+    /// The memory that is resident now, in kB, as Linux counts it.
+    pub(crate) fn resident(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a resident size");
+        line.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
     /// What it said on stderr until now.
     pub(crate) fn stderr(&self) -> String {
         fs::read_to_string(self.folder.join("stderr")).unwrap_or_default()
