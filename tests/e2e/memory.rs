@@ -100,9 +100,9 @@ impl Drop for World {
 
 async fn answer(State(chain): State<Arc<Chain>>, Json(asked): Json<Value>) -> Json<Value> {
     let one = |call: &Value| json!({ "jsonrpc": "2.0", "id": call["id"], "result": chain.result(call) });
-    Json(match &asked {
-        Value::Array(calls) => calls.iter().map(one).collect(),
-        call => one(call),
+    Json(match asked.as_array() {
+        Some(calls) => calls.iter().map(one).collect(),
+        None => one(&asked),
     })
 }
 
