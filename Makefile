@@ -1,7 +1,7 @@
 # What can be done here. Rust and Node.js are enough for all but test-all.
 TOOLS := tests/tools/node_modules/.ready
 
-.PHONY: help tools build demo test test-all bench lint sqlx-prepare tokens ground clean
+.PHONY: help tools build demo test test-all planted bench lint sqlx-prepare tokens ground clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-22s %s\n", $$1, $$2 }'
@@ -26,6 +26,9 @@ test: tools ## every test that Rust and Node.js allow
 
 test-all: tools ## what needs Debian and PyPI packages besides, installed where missing
 	bash tests/all.sh
+
+planted: tools ## plant known bugs in a copy, one after the other, and see the suite find each (most of an hour)
+	bash tests/planted/run.sh
 
 bench: tools ## what API and payment page reach on this machine (needs pgbench, of PostgreSQL)
 	cargo bench --locked --bench api

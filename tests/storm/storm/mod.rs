@@ -20,6 +20,8 @@ use seed::{Coverage, Seed, Trace};
 const SEEDS: u64 = 300;
 /// Seeds at once: more than cores, since each waits for its database half of the time.
 const ABREAST: usize = 6;
+/// So many failures tell enough: no further seed is begun.
+const ENOUGH_FAILURES: usize = 3;
 /// The first of a run; the seeds of a run are consecutive.
 const FIRST: u64 = 1;
 
@@ -45,6 +47,9 @@ fn run_all(seeds: Range<u64>) -> (Coverage, Vec<String>) {
     let total = Mutex::new((Coverage::new(), Vec::new()));
     let work = || {
         while let Some(seed) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|seed| seeds.contains(seed)) {
+            if total.lock().unwrap().1.len() >= ENOUGH_FAILURES {
+                return;
+            }
             let outcome = run(seed);
             let mut total = total.lock().unwrap();
             match outcome {
