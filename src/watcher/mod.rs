@@ -14,8 +14,10 @@ pub mod outcome;
 pub mod plan;
 mod rescan;
 mod rewind;
+mod ruling;
 mod second_look;
 mod start;
+mod witnesses;
 
 #[cfg(test)]
 mod admission_tests;

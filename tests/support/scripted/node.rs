@@ -96,6 +96,8 @@ pub struct Behaviour {
     pub no_receipts: bool,
     /// `safe` and `finalized` are null, not an error.
     pub null_tags: bool,
+    /// Where its own `safe` and `finalized` stand, whatever the others say; `Some(None)`: it has none.
+    pub tags: Option<Option<u64>>,
     pub chances: Chances,
 }
 
