@@ -180,8 +180,8 @@ impl Endpoint {
         let calls = [header, call(RECEIPTS, json!([block.hash]))];
         let work = async {
             let mut answers = self.many(&calls).await?.into_iter();
-            let told = whole(answers.next(), Unproven::Header)?;
-            let receipts = whole(answers.next(), Unproven::Receipts)?;
+            let told = self.whole(answers.next(), Unproven::Header)?;
+            let receipts = self.whole(answers.next(), Unproven::Receipts)?;
             Ok(match (told, receipts) {
                 (Ok(told), Ok(receipts)) => proof::prove(block, &told, receipts, tokens),
                 (Err(why), _) | (_, Err(why)) => Err(why),
@@ -193,6 +193,20 @@ impl Endpoint {
             self.change(|health, now| health.note(said, now));
         }
         Ok(outcome)
+    }
+
+    /// One half of a proof; an answer that lacks what a proof needs is none, however well it may serve elsewhere.
+    fn whole<T: DeserializeOwned>(
+        &self,
+        raw: Option<Raw>,
+        lacks: fn(String) -> Unproven,
+    ) -> Result<Result<T, Unproven>, Fault> {
+        match parse::<Option<Box<RawValue>>>(raw) {
+            Ok(Some(raw)) => Ok(serde_json::from_str(raw.get()).map_err(|error| lacks(self.clean(&error.to_string())))),
+            Ok(None) | Err(Fault::Missing(_)) => Ok(Err(Unproven::Absent)),
+            Err(Fault::Unsupported(_)) => Ok(Err(Unproven::NoMethod)),
+            Err(fault) => Err(fault),
+        }
     }
 
     /// Which chain it serves.
@@ -323,16 +337,6 @@ fn header_at(number: BlockNumber, raw: Option<Raw>) -> Result<Option<Header>, Fa
     match parse::<Option<HeaderJson>>(raw) {
         Ok(Some(header)) => check::numbered(header.mined()?, number).map(Some),
         Ok(None) | Err(Fault::Missing(_)) => Ok(None),
-        Err(fault) => Err(fault),
-    }
-}
-
-/// One half of a proof; an answer that lacks what a proof needs is none, however well it may serve elsewhere.
-fn whole<T: DeserializeOwned>(raw: Option<Raw>, lacks: fn(String) -> Unproven) -> Result<Result<T, Unproven>, Fault> {
-    match parse::<Option<Box<RawValue>>>(raw) {
-        Ok(Some(raw)) => Ok(serde_json::from_str(raw.get()).map_err(|error| lacks(error.to_string()))),
-        Ok(None) | Err(Fault::Missing(_)) => Ok(Err(Unproven::Absent)),
-        Err(Fault::Unsupported(_)) => Ok(Err(Unproven::NoMethod)),
         Err(fault) => Err(fault),
     }
 }

@@ -96,6 +96,8 @@ pub struct Watcher {
     following: Following,
     suspicion: Option<Suspicion>,
     disputed: u64,
+    /// What was told of it last.
+    dispute: Option<(BlockNumber, String)>,
     inspected: Option<Instant>,
     tag_asked: Option<Instant>,
     head_told: Option<Instant>,
@@ -117,6 +119,7 @@ impl Watcher {
             fence,
             suspicion: None,
             disputed: 0,
+            dispute: None,
             inspected: None,
             tag_asked: None,
             head_told: None,

@@ -127,14 +127,9 @@ impl Watcher {
         let mut ruling = self.judge(&witnesses, &within(reached), differences, reached, cursor).await?;
         self.disputed = ruling.disputes;
         reached = ruling.upto.map_or(reached, |upto| upto.min(reached));
-        if let Some((disputed, why)) = ruling.disputed.take() {
-            tracing::error!(
-                network = self.network.slug.as_str(),
-                block = disputed.0,
-                transfers = ruling.disputes,
-                why,
-                "transfers are in dispute: neither confirmed nor taken away until that is over"
-            );
+        let disputed = ruling.disputed.take();
+        self.tell_dispute(disputed.as_ref(), ruling.disputes);
+        if let Some((disputed, why)) = disputed {
             reached = reached.min(disputed.minus(1));
             if reached < span.from {
                 return Err(Error::Doubt(format!("the transfers of block {disputed} are in dispute: {why}")));
@@ -143,6 +138,22 @@ impl Watcher {
         ruling.keep(reached);
         self.commit_agreed(first, row, cursor, span, reached, ruling, rescan).await?;
         Ok(Some(reached))
+    }
+
+    /// Says once what is in dispute and why, and again when that changes; a step comes every few seconds.
+    fn tell_dispute(&mut self, disputed: Option<&(BlockNumber, String)>, transfers: u64) {
+        if self.dispute.as_ref() != disputed
+            && let Some((block, why)) = disputed
+        {
+            tracing::error!(
+                network = self.network.slug.as_str(),
+                block = block.0,
+                transfers,
+                why,
+                "transfers are in dispute: neither confirmed nor taken away until that is over"
+            );
+        }
+        self.dispute = disputed.cloned();
     }
 
     #[expect(clippy::too_many_arguments, reason = "one unit of work, all of it")]

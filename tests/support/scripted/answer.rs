@@ -71,6 +71,9 @@ fn header_json(block: &Block, is: &Behaviour) -> Value {
     let more =
         json!({ "number": hex(number), "hash": hash, "uncles": [], "transactions": txs, "l1BlockNumber": "0x1" });
     json.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    if is.odd_headers {
+        json["withdrawalsRoot"] = json!(B256::repeat_byte(9));
+    }
     json
 }
 

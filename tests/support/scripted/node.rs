@@ -94,6 +94,8 @@ pub struct Behaviour {
     pub log_time: Option<u64>,
     /// It has no `eth_getBlockReceipts`.
     pub no_receipts: bool,
+    /// Its headers hold what their hash does not cover, as those of chains that are not Ethereum's shape.
+    pub odd_headers: bool,
     /// `safe` and `finalized` are null, not an error.
     pub null_tags: bool,
     /// Where its own `safe` and `finalized` stand, whatever the others say; `Some(None)`: it has none.
