@@ -205,6 +205,10 @@ impl Endpoint {
             Ok(Some(raw)) => Ok(serde_json::from_str(raw.get()).map_err(|error| lacks(self.clean(&error.to_string())))),
             Ok(None) | Err(Fault::Missing(_)) => Ok(Err(Unproven::Absent)),
             Err(Fault::Unsupported(_)) => Ok(Err(Unproven::NoMethod)),
+            // It may serve all else well, and the next first look must not wait for this.
+            Err(Fault::Refused(why) | Fault::TooWide { reason: why, .. }) => {
+                Ok(Err(Unproven::Refused(self.clean(&why))))
+            }
             Err(fault) => Err(fault),
         }
     }

@@ -62,6 +62,9 @@ pub enum Unproven {
     /// It lacks `eth_getBlockReceipts`.
     #[error("it has no eth_getBlockReceipts")]
     NoMethod,
+    /// It does not give the block or its receipts, for a reason of its own.
+    #[error("it does not give the block and its receipts ({0})")]
+    Refused(String),
     /// The header does not hash to the block's hash.
     #[error(
         "its header does not hash to the block's hash ({0}): it is forged, or this chain does not hash its headers as \

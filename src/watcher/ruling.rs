@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::second_look::count;
+use super::second_look::{Span, count};
 use super::{Error, Watcher};
 use crate::chain::{Endpoint, Logs, Proof};
 use crate::domain::{Address, BlockHash, BlockNumber, BlockRef, Header, LogId, Transfer};
@@ -86,22 +86,23 @@ impl Watcher {
         witnesses: &[Arc<Endpoint>],
         stored: &[Transfer],
         differences: Differences,
+        span: &Span,
         reached: BlockNumber,
         cursor: &Cursor,
     ) -> Result<Ruling, Error> {
         let differences: Vec<Difference> =
             differences.0.into_values().filter(|difference| difference.block.number <= reached).collect();
         match self.network.verify {
-            Verify::Logs => Ok(self.judge_by_agreement(differences).await),
-            Verify::Receipts => self.judge_by_proof(witnesses, stored, &differences, cursor).await,
+            Verify::Logs => Ok(self.judge_by_agreement(differences, &span.tokens).await),
+            Verify::Receipts => self.judge_by_proof(witnesses, stored, &differences, &span.tokens, cursor).await,
         }
     }
 
     /// Where the witnesses tell otherwise, the receipts of the block decide, if all who can be asked agree on them.
-    async fn judge_by_agreement(&self, differences: Vec<Difference>) -> Ruling {
+    async fn judge_by_agreement(&self, differences: Vec<Difference>, tokens: &[Address]) -> Ruling {
         let mut ruling = Ruling::default();
         for Difference { block, missed, invented } in differences {
-            let Some(receipts) = self.receipts_of(block).await else {
+            let Some(receipts) = self.receipts_of(block, tokens).await else {
                 let transfers = missed.len().saturating_add(invented.len());
                 ruling.dispute(block.number, transfers, "endpoints disagree about its receipts, or too few give them");
                 continue;
@@ -122,6 +123,7 @@ impl Watcher {
         witnesses: &[Arc<Endpoint>],
         stored: &[Transfer],
         differences: &[Difference],
+        tokens: &[Address],
         cursor: &Cursor,
     ) -> Result<Ruling, Error> {
         let mut paying: BTreeMap<BlockNumber, usize> = BTreeMap::new();
@@ -139,7 +141,7 @@ impl Watcher {
         let agreed = self.agreed_hashes(witnesses, &heights).await?;
         for ((height, transfers), agreed) in paying.into_iter().zip(agreed) {
             let proof = match agreed {
-                Ok(block) => self.proof_of(witnesses, block).await,
+                Ok(block) => self.proof_of(witnesses, block, tokens).await,
                 Err(why) => Err(why),
             };
             match proof {
@@ -183,13 +185,17 @@ impl Watcher {
     }
 
     /// A proof by whoever gives one: it needs nobody's word. Else what each of them lacks.
-    async fn proof_of(&self, witnesses: &[Arc<Endpoint>], block: BlockRef) -> Result<Proof, String> {
-        let tokens = self.following.addresses();
+    async fn proof_of(
+        &self,
+        witnesses: &[Arc<Endpoint>],
+        block: BlockRef,
+        tokens: &[Address],
+    ) -> Result<Proof, String> {
         let mut lacking = Vec::new();
         let others = self.pool.healthy();
         let others = others.iter().filter(|other| !witnesses.iter().any(|witness| witness.key() == other.key()));
         for endpoint in witnesses.iter().chain(others) {
-            match endpoint.proof(block, &tokens).await {
+            match endpoint.proof(block, tokens).await {
                 Ok(Ok(proof)) => return Ok(proof),
                 Ok(Err(why)) => lacking.push(format!("endpoint {}: {why}", endpoint.key())),
                 Err(error) => lacking.push(error.to_string()),
@@ -218,12 +224,11 @@ impl Watcher {
 
     /// The transfers of a block by its receipts, where every healthy endpoint that answers says the same, and as many
     /// operators answer as must agree.
-    async fn receipts_of(&self, block: BlockRef) -> Option<Vec<Transfer>> {
-        let tokens = self.following.addresses();
+    async fn receipts_of(&self, block: BlockRef, tokens: &[Address]) -> Option<Vec<Transfer>> {
         let mut agreed: Option<Vec<Transfer>> = None;
         let mut operators = BTreeSet::new();
         for endpoint in self.pool.healthy() {
-            let said = match endpoint.receipts(block, &tokens).await {
+            let said = match endpoint.receipts(block, tokens).await {
                 Ok(Some(logs)) => logs.transfers,
                 // It has another block there, or none: no word for this one's transfers. Only a header can tell.
                 Ok(None) => match endpoint.header(block.number).await {

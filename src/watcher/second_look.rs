@@ -124,7 +124,7 @@ impl Watcher {
         if let Some(why) = lacking.filter(|_| witnesses.len() < quorum) {
             return Err(why);
         }
-        let mut ruling = self.judge(&witnesses, &within(reached), differences, reached, cursor).await?;
+        let mut ruling = self.judge(&witnesses, &within(reached), differences, span, reached, cursor).await?;
         self.disputed = ruling.disputes;
         reached = ruling.upto.map_or(reached, |upto| upto.min(reached));
         let disputed = ruling.disputed.take();

@@ -144,16 +144,37 @@ async fn a_header_that_does_not_recompute_says_what_the_setting_cannot_do() {
     assert_eq!(house.status("a").await, "PENDING");
 }
 
-/// More paying blocks than are proven in one step.
+/// More paying blocks than are proven in one step, and all endpoints enlarge one that is not reached by the first.
 #[tokio::test]
-async fn many_paying_blocks_are_proven_piece_by_piece() {
+async fn many_paying_blocks_are_proven_piece_by_piece_and_each_of_them() {
     let mut house = proving(2).await;
     house.open("a", 40).await;
-    for _ in 0..40 {
-        house.world.mine(vec![house.pay(tokens(1))]);
-    }
+    let blocks: Vec<_> = (0..40).map(|_| house.world.mine(vec![house.pay(tokens(1))]).block).collect();
+    let lie = Lie::Alter(blocks[29].hash, 0, to_shop(11));
+    house.nodes.iter().for_each(|node| node.set(|is| is.lies = vec![lie.clone()]));
     house.world.mine_empty(3);
+    disputed(&mut house, &format!("the transfers of block {} are in dispute", blocks[29].number)).await;
+    assert_eq!(house.confirmed().await, blocks[28].number);
+    house.nodes[0].heal();
     house.settle().await;
     assert_eq!(house.status("a").await, "CONFIRMED");
     assert_eq!(house.books().await, Vec::<String>::new());
+}
+
+/// A block that is right in itself, and not the one we committed: a proof of it is a proof of nothing.
+#[tokio::test]
+async fn a_whole_block_that_is_forged_is_not_ours() {
+    let mut house = proving(2).await;
+    house.open("a", 100).await;
+    let number = house.world.mine(vec![]).block.number.0;
+    house.settle().await;
+    let forged = house.world.forge(number, vec![house.pay(tokens(100))]);
+    house.nodes[1].set(|is| is.forged = vec![forged]);
+    house.world.mine_empty(60);
+    disputed(&mut house, "where").await;
+    assert_eq!(house.status("a").await, "CREATED");
+    assert_eq!(house.text("SELECT count(*)::text FROM transfers").await.as_deref(), Some("0"));
+    house.nodes[1].heal();
+    house.settle().await;
+    assert!(house.confirmed().await.0 > number);
 }

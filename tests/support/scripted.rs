@@ -230,6 +230,12 @@ impl World {
         state.canonical.truncate(keep);
     }
 
+    /// Another block for a height that is mined, on the same parent, which nobody has until a node is told to.
+    pub fn forge(&self, number: u64, txs: Vec<Tx>) -> Arc<Block> {
+        let real = self.block(number).unwrap();
+        Arc::new(Block::new(real.parent, number, real.time, txs, u64::MAX))
+    }
+
     /// The newest block.
     pub fn head(&self) -> Header {
         self.state().canonical.last().unwrap().header()

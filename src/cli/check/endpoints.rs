@@ -151,7 +151,9 @@ fn unproven(part: &str, header: Header, why: &Unproven) -> Line {
     let what = format!("proves nothing of block {}, so nothing will be confirmed: {why}", header.block.number);
     let cure = match why {
         Unproven::Absent => "ask again when it is synced, or use another",
-        Unproven::NoMethod => "use another endpoint beside it, or write verify = \"logs\" and raise quorum",
+        Unproven::NoMethod | Unproven::Refused(_) => {
+            "use another endpoint beside it, or write verify = \"logs\" and raise quorum"
+        }
         Unproven::Header(_) | Unproven::Receipts(_) => {
             "if the network's other endpoints say the same, write verify = \"logs\" and raise quorum; else use another"
         }
