@@ -7,6 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use alloy::primitives::{B256, Bytes, U256};
 use alloy::rpc::client::RpcClient;
 use alloy::transports::BoxTransport;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -18,6 +20,7 @@ use super::error::{Error, Fault};
 use super::health::{EndpointReport, EndpointState, Health};
 use super::json::{HeaderJson, LogJson, Quantity, ReceiptJson};
 use super::observe::Observer;
+use super::proof::{self, Proof, Unproven};
 use super::range::Range;
 use super::redact::Redactor;
 use super::wire::Limits;
@@ -26,6 +29,7 @@ use crate::settings;
 
 const BLOCK: &str = "eth_getBlockByNumber";
 const LOGS: &str = "eth_getLogs";
+const RECEIPTS: &str = "eth_getBlockReceipts";
 /// The first four bytes of `keccak256("decimals()")`.
 const DECIMALS: &str = "0x313ce567";
 
@@ -158,15 +162,55 @@ impl Endpoint {
 
     /// The transfers in the receipts of a block, each of a transaction that succeeded; `None` where it lacks the block.
     pub async fn receipts(&self, block: BlockRef, tokens: &[Address]) -> Result<Option<Logs>, Error> {
-        const METHOD: &str = "eth_getBlockReceipts";
         let work = async {
-            match self.one::<Option<Vec<ReceiptJson>>>(METHOD, (block.hash,)).await {
+            match self.one::<Option<Vec<ReceiptJson>>>(RECEIPTS, (block.hash,)).await {
                 Ok(Some(receipts)) => check::receipts(receipts, tokens, block).map(Some),
                 Ok(None) | Err(Fault::Missing(_)) => Ok(None),
                 Err(fault) => Err(fault),
             }
         };
-        self.ask(METHOD, 0, work).await
+        self.ask(RECEIPTS, 0, work).await
+    }
+
+    /// The transfers of a block that its header proves: header and receipts in one batch, by the block's hash. What it
+    /// says without proof is no reason to set it aside: the chain itself may not be of a shape that can be proven.
+    pub async fn proof(&self, block: BlockRef, tokens: &[Address]) -> Result<Result<Proof, Unproven>, Error> {
+        let call = |method, params| Call { method, params, blocks: 1 };
+        let header = call("eth_getBlockByHash", json!([block.hash, false]));
+        let calls = [header, call(RECEIPTS, json!([block.hash]))];
+        let work = async {
+            let mut answers = self.many(&calls).await?.into_iter();
+            let told = self.whole(answers.next(), Unproven::Header)?;
+            let receipts = self.whole(answers.next(), Unproven::Receipts)?;
+            Ok(match (told, receipts) {
+                (Ok(told), Ok(receipts)) => proof::prove(block, &told, receipts, tokens),
+                (Err(why), _) | (_, Err(why)) => Err(why),
+            })
+        };
+        let outcome = self.ask("batch", 0, work).await?;
+        if let Err(why) = &outcome {
+            let said = format!("proves nothing of block {block}: {why}");
+            self.change(|health, now| health.note(said, now));
+        }
+        Ok(outcome)
+    }
+
+    /// One half of a proof; an answer that lacks what a proof needs is none, however well it may serve elsewhere.
+    fn whole<T: DeserializeOwned>(
+        &self,
+        raw: Option<Raw>,
+        lacks: fn(String) -> Unproven,
+    ) -> Result<Result<T, Unproven>, Fault> {
+        match parse::<Option<Box<RawValue>>>(raw) {
+            Ok(Some(raw)) => Ok(serde_json::from_str(raw.get()).map_err(|error| lacks(self.clean(&error.to_string())))),
+            Ok(None) | Err(Fault::Missing(_)) => Ok(Err(Unproven::Absent)),
+            Err(Fault::Unsupported(_)) => Ok(Err(Unproven::NoMethod)),
+            // It may serve all else well, and the next first look must not wait for this.
+            Err(Fault::Refused(why) | Fault::TooWide { reason: why, .. }) => {
+                Ok(Err(Unproven::Refused(self.clean(&why))))
+            }
+            Err(fault) => Err(fault),
+        }
     }
 
     /// Which chain it serves.

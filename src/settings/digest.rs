@@ -79,6 +79,7 @@ fn network(canon: &mut Canon, network: &Network) {
         start_block,
         max_backfill: _,
         quorum,
+        verify,
         partial_payments,
         ambiguous,
         endpoints: _,
@@ -94,6 +95,7 @@ fn network(canon: &mut Canon, network: &Network) {
     canon.line("max_clock_drift", format_args!("{max_clock_drift:?}"));
     canon.line("start_block", format_args!("{start_block:?}"));
     canon.line("quorum", quorum);
+    canon.line("verify", format_args!("{verify:?}"));
     canon.line("partial_payments", format_args!("{partial_payments:?}"));
     canon.line("ambiguous", format_args!("{ambiguous:?}"));
     tokens.iter().for_each(|one| token(canon, one));

@@ -13,6 +13,7 @@ mod layers;
 mod networks;
 pub mod presets;
 mod problems;
+pub mod proving;
 mod read;
 mod secret;
 mod section;
@@ -242,6 +243,8 @@ pub struct Network {
     pub max_backfill: Duration,
     /// How many operators must agree before anything is confirmed.
     pub quorum: u32,
+    /// What the second look believes.
+    pub verify: Verify,
     /// Whether a session may be paid in parts.
     pub partial_payments: PartialPayments,
     /// What happens to a transfer that several sessions tie for.
@@ -263,6 +266,15 @@ pub struct Endpoint {
     pub priority: u32,
     /// Who runs it; by default the host's registrable domain, or the host where it has none.
     pub operator: String,
+}
+
+/// `networks.SLUG.verify`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verify {
+    /// Logs in which the endpoints agree.
+    Logs,
+    /// Receipts proven by their block's header, whose hash operators agree on.
+    Receipts,
 }
 
 /// `networks.SLUG.partial_payments`

@@ -4,11 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::problems::shown;
 use super::read::{days, mins, secs};
 use super::section::Section;
 use super::value::{duration, whole};
-use super::{Ambiguous, Endpoint, Network, PartialPayments, endpoints, tokens};
+use super::{Ambiguous, Endpoint, Network, PartialPayments, Verify, endpoints, proving, tokens};
 use crate::domain::{BlockNumber, ChainId, Finality, MAINNET_CHAIN_IDS, Slug, TESTNET_CHAIN_IDS};
 
 /// The largest number that Postgres keeps in a bigint.
@@ -57,12 +56,12 @@ fn one(slug: Slug, section: &mut Section) -> Option<Network> {
         start_block: section.number("start_block", 0..=BIGINT).map(BlockNumber),
         max_backfill: section.duration("max_backfill", days(1), ZERO, days(365)),
         quorum: section.small("quorum", 1, 1..=100),
+        verify: verify(section, chain_id),
         partial_payments: partial_payments(section),
         ambiguous: ambiguous(section),
         endpoints: Vec::new(),
         tokens: Vec::new(),
     };
-    verify(section);
     let (endpoints, tokens) = (endpoints::all(section), tokens::all(section));
     if let Some(endpoints) = endpoints.as_ref().filter(|_| enabled) {
         enough_endpoints(section, endpoints, network.quorum);
@@ -129,15 +128,16 @@ fn max_clock_drift(section: &mut Section) -> Option<Duration> {
     section.text("max_clock_drift", read).flatten()
 }
 
-/// The one way there is so far; the other one is refused rather than taken for this one.
-fn verify(section: &mut Section) {
-    section.text("verify", |text| match text {
-        "logs" => Ok(()),
-        "receipts" => {
-            Err("receipts are not proven by this version, and blocks would be confirmed without; write logs".to_owned())
-        }
-        _ => Err(format!("{} is no way to verify; write logs", shown(text))),
-    });
+/// What the second look believes; proofs are refused where they are known to fail, rather than never to confirm.
+fn verify(section: &mut Section, chain_id: Option<ChainId>) -> Verify {
+    let words = [("logs", Verify::Logs), ("receipts", Verify::Receipts)];
+    let verify = section.choice("verify", &words).unwrap_or(Verify::Logs);
+    let why = chain_id.and_then(proving::why_not).filter(|_| verify == Verify::Receipts);
+    if let (Some(why), Some(chain_id)) = (why, chain_id) {
+        let cure = "write verify = \"logs\", and raise `quorum` instead";
+        section.fault("verify", format!("is receipts, which chain {chain_id} cannot prove: {why}; {cure}"));
+    }
+    verify
 }
 
 fn partial_payments(section: &mut Section) -> PartialPayments {

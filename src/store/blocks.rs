@@ -101,6 +101,20 @@ impl Store {
         .await?;
         rows.iter().map(|row| codec::block(row.number, &row.hash)).collect()
     }
+
+    /// The canonical blocks at these heights of which a header was read, not only logs.
+    pub async fn headed_among(&self, slug: &Slug, numbers: &[BlockNumber]) -> Result<Vec<BlockRef>, Error> {
+        let heights: Vec<i64> = numbers.iter().copied().map(codec::height).collect();
+        let rows = sqlx::query!(
+            "SELECT number, hash FROM blocks
+              WHERE network = $1 AND canonical AND number = ANY($2) AND parent_hash IS NOT NULL ORDER BY number",
+            slug.as_str(),
+            &heights,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(|row| codec::block(row.number, &row.hash)).collect()
+    }
 }
 
 impl Unit {

@@ -11,7 +11,7 @@ use super::admission::{Claim, admit, examine};
 use crate::domain::{
     ChainId, Finality, Percent, SessionId, SessionStatus, Slug, Time, Token, TokenKey, Units, Unusable, time_from_unix,
 };
-use crate::settings::{Ambiguous, Network, PartialPayments};
+use crate::settings::{Ambiguous, Network, PartialPayments, Verify};
 use crate::store::{Destination, SessionRow};
 
 const USDC: &str = "0x3c499c542cEF5E3811e1192ce70d8cC03d5c3359";
@@ -46,6 +46,7 @@ fn network(decimals: u8) -> Network {
         start_block: None,
         max_backfill: Duration::ZERO,
         quorum: 1,
+        verify: Verify::Logs,
         partial_payments: PartialPayments::Exclusive,
         ambiguous: Ambiguous::Hold,
         endpoints: Vec::new(),

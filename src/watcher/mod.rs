@@ -14,8 +14,10 @@ pub mod outcome;
 pub mod plan;
 mod rescan;
 mod rewind;
+mod ruling;
 mod second_look;
 mod start;
+mod witnesses;
 
 #[cfg(test)]
 mod admission_tests;
@@ -94,6 +96,8 @@ pub struct Watcher {
     following: Following,
     suspicion: Option<Suspicion>,
     disputed: u64,
+    /// What was told of it last.
+    dispute: Option<(BlockNumber, String)>,
     inspected: Option<Instant>,
     tag_asked: Option<Instant>,
     head_told: Option<Instant>,
@@ -115,6 +119,7 @@ impl Watcher {
             fence,
             suspicion: None,
             disputed: 0,
+            dispute: None,
             inspected: None,
             tag_asked: None,
             head_told: None,

@@ -10,6 +10,7 @@ mod answers;
 mod http;
 mod network;
 mod pool;
+mod proofs;
 mod ranges;
 mod redaction;
 mod servers;

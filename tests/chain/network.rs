@@ -5,7 +5,7 @@ use std::time::Duration;
 use alloy::transports::BoxTransport;
 use deposit_watcher::chain::Pool;
 use deposit_watcher::domain::{ChainId, EndpointKey, Finality, Secret, Slug};
-use deposit_watcher::settings::{Ambiguous, Endpoint, Network, PartialPayments};
+use deposit_watcher::settings::{Ambiguous, Endpoint, Network, PartialPayments, Verify};
 
 pub(crate) const CHAIN: u64 = 31_337;
 
@@ -40,6 +40,7 @@ pub(crate) fn network(endpoints: &[(&str, &str, &str)]) -> Network {
         start_block: None,
         max_backfill: Duration::from_secs(3_600),
         quorum: 1,
+        verify: Verify::Logs,
         partial_payments: PartialPayments::Exclusive,
         ambiguous: Ambiguous::Hold,
         endpoints: endpoints.collect(),

@@ -16,8 +16,10 @@ const FLOORS: [&[&str]; 6] = [
 ];
 
 /// What lives only below certain folders or in certain files of `src/`.
-const TENANTS: [(&str, &[&str]); 26] = [
+const TENANTS: [(&str, &[&str]); 28] = [
+    ("alloy::consensus", &["chain/"]),
     ("alloy::providers", &["chain/"]),
+    ("alloy::rlp", &["chain/"]),
     ("alloy::rpc", &["chain/"]),
     ("alloy::transports", &["chain/"]),
     ("tokio_tungstenite", &["chain/"]),

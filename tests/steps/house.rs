@@ -9,7 +9,7 @@ use deposit_watcher::domain::{
     BlockNumber, ChainId, EndpointKey, Finality, Percent, Secret, Slug, Token, TokenKey, Units,
 };
 use deposit_watcher::settings::{
-    Ambiguous, AmountClash, Database as DatabaseSettings, Endpoint, Network, PartialPayments, Sessions,
+    Ambiguous, AmountClash, Database as DatabaseSettings, Endpoint, Network, PartialPayments, Sessions, Verify,
 };
 use deposit_watcher::store::Store;
 use deposit_watcher::watcher::{Error, Step, Watcher};
@@ -204,6 +204,7 @@ fn network(names: &[String]) -> Network {
         start_block: None,
         max_backfill: Duration::from_secs(3_600),
         quorum: 1,
+        verify: Verify::Logs,
         partial_payments: PartialPayments::Exclusive,
         ambiguous: Ambiguous::Hold,
         endpoints: endpoints.collect(),

@@ -18,5 +18,7 @@ mod content;
 mod heads;
 mod house;
 mod pool;
+mod proofs;
+mod quorum;
 mod rows;
 mod witnesses;

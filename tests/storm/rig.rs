@@ -13,7 +13,7 @@ use deposit_watcher::domain::{
     BlockNumber, ChainId, EndpointKey, Finality, Percent, Secret, Slug, Token, TokenKey, Units,
 };
 use deposit_watcher::settings::{
-    Ambiguous, AmountClash, Database as DatabaseSettings, Endpoint, Network, PartialPayments, Sessions,
+    Ambiguous, AmountClash, Database as DatabaseSettings, Endpoint, Network, PartialPayments, Sessions, Verify,
 };
 use deposit_watcher::store::Store;
 use deposit_watcher::watcher::{Error, Step, Watcher};
@@ -69,6 +69,7 @@ impl Default for Rules {
             start_block: Some(BlockNumber(1)),
             max_backfill: day,
             quorum: 1,
+            verify: Verify::Logs,
             partial_payments: PartialPayments::Exclusive,
             ambiguous: Ambiguous::Hold,
             endpoints: vec![endpoint("one", 1), endpoint("two", 2)],

@@ -20,6 +20,8 @@
 mod answer;
 #[path = "scripted/node.rs"]
 mod node;
+#[path = "scripted/shape.rs"]
+mod shape;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -86,9 +88,16 @@ pub struct Block {
     pub parent: B256,
     pub time: u64,
     pub txs: Vec<Tx>,
+    /// All of its header: what it hashes to is its hash.
+    pub head: alloy::consensus::Header,
 }
 
 impl Block {
+    fn new(parent: B256, number: u64, time: u64, txs: Vec<Tx>, salt: u64) -> Block {
+        let head = shape::header(parent, number, time, &txs, salt);
+        Block { number, hash: head.hash_slow(), parent, time, txs, head }
+    }
+
     /// As the watcher knows it.
     pub fn header(&self) -> Header {
         let block = BlockRef { number: BlockNumber(self.number), hash: self.hash };
@@ -147,8 +156,8 @@ pub struct World(Arc<Mutex<State>>);
 impl World {
     /// A chain with its genesis block.
     pub fn new(chain_id: u64) -> World {
-        let hash = keccak256(format!("genesis of {chain_id}"));
-        let genesis = Arc::new(Block { number: 0, hash, parent: B256::ZERO, time: GENESIS_TIME, txs: vec![] });
+        let genesis = Arc::new(Block::new(B256::ZERO, 0, GENESIS_TIME, vec![], chain_id));
+        let hash = genesis.hash;
         World(Arc::new(Mutex::new(State {
             chain_id,
             canonical: vec![genesis.clone()],
@@ -221,6 +230,12 @@ impl World {
         state.canonical.truncate(keep);
     }
 
+    /// Another block for a height that is mined, on the same parent, which nobody has until a node is told to.
+    pub fn forge(&self, number: u64, txs: Vec<Tx>) -> Arc<Block> {
+        let real = self.block(number).unwrap();
+        Arc::new(Block::new(real.parent, number, real.time, txs, u64::MAX))
+    }
+
     /// The newest block.
     pub fn head(&self) -> Header {
         self.state().canonical.last().unwrap().header()
@@ -274,10 +289,8 @@ impl State {
     fn mine(&mut self, time: u64, txs: Vec<Tx>) -> Header {
         let parent = self.canonical.last().unwrap().clone();
         self.salt += 1;
-        let number = parent.number + 1;
-        let hash = keccak256(format!("block {number} on {} at {time}: {}", parent.hash, self.salt));
-        let block = Arc::new(Block { number, hash, parent: parent.hash, time, txs });
-        self.known.insert(hash, block.clone());
+        let block = Arc::new(Block::new(parent.hash, parent.number + 1, time, txs, self.salt));
+        self.known.insert(block.hash, block.clone());
         self.canonical.push(block.clone());
         block.header()
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::Line;
 use crate::domain::Finality;
-use crate::settings::{Ambiguous, AmountClash, Network, Settings, presets};
+use crate::settings::{Ambiguous, AmountClash, Network, Settings, Verify, presets, proving};
 
 pub(super) fn look(settings: &Settings) -> Vec<Line> {
     let enabled: Vec<&Network> = settings.networks.iter().filter(|network| network.enabled).collect();
@@ -55,7 +55,10 @@ fn operators(network: &Network) -> Option<Line> {
     let operators: BTreeSet<&str> = network.endpoints.iter().map(|endpoint| endpoint.operator.as_str()).collect();
     let one = operators.first().filter(|_| operators.len() == 1 && !network.testnet)?;
     let what = format!("all endpoints are {one}'s: nobody else stands between a lie of theirs and a confirmation");
-    let cure = format!("add an endpoint of another operator to [networks.{}.rpc]", network.slug);
+    let mut cure = format!("add an endpoint of another operator to [networks.{}.rpc]", network.slug);
+    if network.verify == Verify::Logs && proving::why_not(network.chain_id).is_none() {
+        cure.push_str("; verify = \"receipts\" leaves them whole invented blocks to lie with, but no single transfer");
+    }
     Some(Line::finding(format!("network {}", network.slug), what, cure))
 }
 

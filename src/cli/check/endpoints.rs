@@ -1,12 +1,12 @@
-//! Every endpoint of a network: its chain, the age of its head, the range of logs it gives, its tags; and every token's
-//! decimals. Asks the outside world; says keys, never addresses.
+//! Every endpoint of a network: its chain, the age of its head, the range of logs it gives, its tags, its proofs; and every
+//! token's decimals. Asks the outside world; says keys, never addresses.
 
 use chrono::Utc;
 
 use super::Line;
-use crate::chain::{Decimals, Endpoint, EndpointReport, EndpointState, Error, Pool, RangeAsk, Tag};
+use crate::chain::{Decimals, Endpoint, EndpointReport, EndpointState, Error, Pool, RangeAsk, Tag, Unproven};
 use crate::domain::{BlockHash, Finality, Header, Token};
-use crate::settings::Network;
+use crate::settings::{Network, Verify};
 
 pub(super) async fn look(network: &Network, pinned: Option<BlockHash>) -> Vec<Line> {
     let pool = match Pool::connect(network) {
@@ -31,6 +31,8 @@ pub(super) async fn look(network: &Network, pinned: Option<BlockHash>) -> Vec<Li
     lines
 }
 
+/// How many of the newest blocks are tried for one that holds a transaction.
+const PROOFS_TRIED: u64 = 8;
 const ENDPOINTS: &str = "see the findings of the network's endpoints";
 
 fn part_of(network: &Network, token: &Token) -> String {
@@ -48,6 +50,7 @@ async fn one(network: &Network, endpoint: &Endpoint, report: &EndpointReport) ->
     };
     let mut lines = vec![age(network, &part, head), range(network, &part, endpoint, head).await];
     lines.extend(tag(network, &part, endpoint).await);
+    lines.extend(proof(network, &part, endpoint, head).await);
     lines
 }
 
@@ -116,6 +119,46 @@ async fn tag(network: &Network, part: &str, endpoint: &Endpoint) -> Option<Line>
         }
         Err(error) => refused(part, &format!("its `{}` block", tag.as_str()), &error),
     })
+}
+
+/// Proves the newest block with a transaction in it, as the second look will: an empty one says nothing of receipts.
+async fn proof(network: &Network, part: &str, endpoint: &Endpoint, head: Header) -> Option<Line> {
+    match network.verify {
+        Verify::Logs => return None,
+        Verify::Receipts => {}
+    }
+    let tokens: Vec<_> = network.tokens.iter().map(|token| token.address).collect();
+    let heights: Vec<_> = (1..PROOFS_TRIED).map(|back| head.block.number.minus(back)).collect();
+    let below = match endpoint.headers(&heights).await {
+        Ok(headers) => headers.into_iter().flatten(),
+        Err(error) => return Some(refused(part, "its newest blocks", &error)),
+    };
+    for header in std::iter::once(head).chain(below) {
+        match endpoint.proof(header.block, &tokens).await {
+            Ok(Ok(proof)) if proof.receipts > 0 => {
+                let what = format!("proves block {} by its {} receipts", header.block.number, proof.receipts);
+                return Some(Line::ok(part, what));
+            }
+            Ok(Ok(_)) => {}
+            Ok(Err(why)) => return Some(unproven(part, header, &why)),
+            Err(error) => return Some(refused(part, "what proves a block", &error)),
+        }
+    }
+    Some(Line::ok(part, format!("proves its newest {PROOFS_TRIED} blocks, which hold no receipts")))
+}
+
+fn unproven(part: &str, header: Header, why: &Unproven) -> Line {
+    let what = format!("proves nothing of block {}, so nothing will be confirmed: {why}", header.block.number);
+    let cure = match why {
+        Unproven::Absent => "ask again when it is synced, or use another",
+        Unproven::NoMethod | Unproven::Refused(_) => {
+            "use another endpoint beside it, or write verify = \"logs\" and raise quorum"
+        }
+        Unproven::Header(_) | Unproven::Receipts(_) => {
+            "if the network's other endpoints say the same, write verify = \"logs\" and raise quorum; else use another"
+        }
+    };
+    Line::finding(part, what, cure)
 }
 
 async fn decimals(network: &Network, endpoint: &Endpoint, token: &Token) -> Line {

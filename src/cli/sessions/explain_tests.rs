@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::domain::{ChainId, Slug};
-use crate::settings::{Ambiguous, PartialPayments};
+use crate::settings::{Ambiguous, PartialPayments, Verify};
 
 const TOKEN: &str = "0x5fbdb2315678afecb367f032d93f642f64180aa3";
 const PAYEE: &str = "0x70997970c51812dc3a010c7d01b50e0d17dc79c8";
@@ -76,6 +76,7 @@ fn network(finality: Finality, min_age: u64) -> Network {
         start_block: None,
         max_backfill: Duration::ZERO,
         quorum: 1,
+        verify: Verify::Logs,
         partial_payments: PartialPayments::Exclusive,
         ambiguous: Ambiguous::Hold,
         endpoints: Vec::new(),

@@ -25,6 +25,8 @@ fn the_digest_covers_what_decides_about_money_and_nothing_else() {
         assert_ne!(digest(&[(&format!("networks.polygon.{key}"), value)]), plain, "{key}");
     }
     assert_ne!(digest(&[("sessions.expiry_grace", "1s")]), plain);
+    let ethereum = ("networks.polygon.chain_id", "1");
+    assert_ne!(digest(&[ethereum, ("networks.polygon.verify", "receipts")]), digest(&[ethereum]), "verify");
     for (key, value) in [
         ("database.url", "postgres://other/db"),
         ("http.listen", "127.0.0.1:1"),

@@ -44,10 +44,10 @@ fn each_fault_in_a_single_network() {
         ("poll_interval = \"0s\"", "poll_interval: \"0s\" is not from 50ms to 1h; write a duration within"),
         ("enabled = \"yes\"", "enabled: \"yes\" is none of true, false; write one of these"),
         ("finality = \"fast\"", "finality: \"fast\" is none of confirmations, safe, finalized; write one of these"),
-        ("verify = \"\"", "verify: \"\" is no way to verify; write logs"),
+        ("verify = \"\"", "verify: \"\" is none of logs, receipts; write one of these"),
         (
             "verify = \"receipts\"",
-            "verify: receipts are not proven by this version, and blocks would be confirmed without; write logs",
+            "verify: is receipts, which chain 137 cannot prove: its nodes list receipts of state syncs that blocks before Madhugiri do not commit to, and later ones commit to in a form of their own; write verify = \"logs\", and raise `quorum` instead",
         ),
         ("ambiguous = \"newest\"", "ambiguous: \"newest\" is none of hold, oldest; write one of these"),
         ("partial_payments = 1", "partial_payments: \"1\" is none of exclusive, never; write one of these"),

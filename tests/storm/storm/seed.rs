@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use alloy::primitives::{Address, B256, U256};
 use deposit_watcher::domain::{Finality, Units};
-use deposit_watcher::settings::PartialPayments;
+use deposit_watcher::settings::{PartialPayments, Verify};
 use deposit_watcher::watcher::Watcher;
 
 use super::dice::Dice;
@@ -74,7 +74,10 @@ impl Seed {
     pub(crate) async fn new(seed: u64, trace: Trace) -> Seed {
         let mut dice = Dice::new(seed);
         let senders: Vec<Address> = (100..105).map(account).collect();
-        let rules = rules(&mut dice, senders[0]);
+        let mut rules = rules(&mut dice, senders[0]);
+        if seed % 3 == 0 {
+            rules.network.verify = Verify::Receipts;
+        }
         let rig = Rig::with(rules).await;
         rig.one.seed(dice.next());
         rig.two.seed(dice.next());

@@ -6,7 +6,7 @@ use alloy::primitives::{Address, B256, Bytes, U256};
 use serde_json::{Value, json};
 
 use super::node::{Behaviour, Lie};
-use super::{Block, DecimalsAnswer, Log, Served, State};
+use super::{Block, DecimalsAnswer, Log, Served, State, shape};
 
 type Outcome = Result<Value, (i64, String)>;
 
@@ -16,6 +16,7 @@ pub(super) fn answer(state: &mut State, node: usize, view: &[Arc<Block>], method
         "eth_chainId" => Ok(hex(is.chain_id.unwrap_or(state.chain_id))),
         "eth_blockNumber" => Ok(hex(view.last().unwrap().number)),
         "eth_getBlockByNumber" => block_by_number(state, node, view, params[0].as_str().unwrap(), &is),
+        "eth_getBlockByHash" => block_by_hash(state, node, view, &params[0], &is),
         "eth_getLogs" => logs(state, node, view, &params[0], &is),
         "eth_getBlockReceipts" if !is.no_receipts => receipts(state, node, view, &params[0], &is),
         "eth_call" => decimals(state, &params[0]),
@@ -41,8 +42,8 @@ fn block_by_number(state: &mut State, node: usize, view: &[Arc<Block>], at: &str
     let number = match at {
         "latest" => Some(head),
         "earliest" => Some(0),
-        "safe" => state.safe.map(|number| number.min(head)),
-        "finalized" => state.finalized.map(|number| number.min(head)),
+        "safe" => is.tags.unwrap_or(state.safe).map(|number| number.min(head)),
+        "finalized" => is.tags.unwrap_or(state.finalized).map(|number| number.min(head)),
         _ => Some(read_hex(&json!(at))),
     };
     let Some(number) = number else {
@@ -50,14 +51,30 @@ fn block_by_number(state: &mut State, node: usize, view: &[Arc<Block>], at: &str
     };
     let Some(block) = view.get(number as usize) else { return Ok(Value::Null) };
     served(state, node, block, false);
+    Ok(header_json(block, is))
+}
+
+fn block_by_hash(state: &mut State, node: usize, view: &[Arc<Block>], hash: &Value, is: &Behaviour) -> Outcome {
+    let hash: B256 = serde_json::from_value(hash.clone()).unwrap();
+    let Some(block) = view.iter().find(|block| block.hash == hash) else { return Ok(Value::Null) };
+    served(state, node, block, false);
+    Ok(header_json(block, is))
+}
+
+/// Every field that the hash covers, and some that nobody knows.
+fn header_json(block: &Block, is: &Behaviour) -> Value {
+    let number = block.number;
     let hash = is.genesis.filter(|_| number == 0).unwrap_or(block.hash);
     let number = block.number.saturating_sub(u64::from(is.wrong_number));
-    Ok(json!({
-        "number": hex(number), "hash": hash, "parentHash": block.parent, "timestamp": hex(block.time),
-        "miner": Address::ZERO, "gasLimit": "0x1c9c380", "extraData": "0x", "uncles": [],
-        "transactions": block.txs.iter().map(|tx| tx.hash).collect::<Vec<_>>(),
-        "l1BlockNumber": "0x1",
-    }))
+    let mut json = serde_json::to_value(&block.head).unwrap();
+    let txs: Vec<B256> = block.txs.iter().map(|tx| tx.hash).collect();
+    let more =
+        json!({ "number": hex(number), "hash": hash, "uncles": [], "transactions": txs, "l1BlockNumber": "0x1" });
+    json.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    if is.odd_headers {
+        json["withdrawalsRoot"] = json!(B256::repeat_byte(9));
+    }
+    json
 }
 
 /// A block's logs as this node tells them, lies included: (index, transaction, log).
@@ -143,15 +160,18 @@ fn receipts(state: &mut State, node: usize, view: &[Arc<Block>], hash: &Value, i
     hashes.extend(told.iter().map(|(_, tx, _)| *tx));
     let mut seen = std::collections::HashSet::new();
     hashes.retain(|hash| seen.insert(*hash));
-    let receipt = |hash: &B256| {
+    let receipt = |(place, hash): (usize, &B256)| {
         let logs = told.iter().filter(|(_, tx, _)| tx == hash);
         let logs: Vec<Value> = logs.map(|(index, tx, log)| log_json(block, *index, *tx, log, is)).collect();
+        let bloom = block.txs.iter().find(|tx| tx.hash == *hash).map(shape::bloom).unwrap_or_default();
         json!({
             "blockHash": block.hash, "blockNumber": hex(block.number), "transactionHash": hash,
-            "transactionIndex": "0x0", "status": "0x1", "type": "0x2", "logs": logs, "logsBloom": "0x",
+            "transactionIndex": hex(place as u64), "status": "0x1", "type": shape::KIND, "logs": logs,
+            "logsBloom": bloom, "cumulativeGasUsed": hex(shape::gas(place)), "gasUsed": "0x5208",
+            "contractAddress": null, "effectiveGasPrice": "0x7",
         })
     };
-    Ok(hashes.iter().map(receipt).collect())
+    Ok(hashes.iter().enumerate().map(receipt).collect())
 }
 
 fn decimals(state: &State, call: &Value) -> Outcome {

@@ -94,8 +94,14 @@ pub struct Behaviour {
     pub log_time: Option<u64>,
     /// It has no `eth_getBlockReceipts`.
     pub no_receipts: bool,
+    /// Its headers hold what their hash does not cover, as those of chains that are not Ethereum's shape.
+    pub odd_headers: bool,
+    /// Blocks that it has in place of the real ones at their heights, right in themselves.
+    pub forged: Vec<Arc<Block>>,
     /// `safe` and `finalized` are null, not an error.
     pub null_tags: bool,
+    /// Where its own `safe` and `finalized` stand, whatever the others say; `Some(None)`: it has none.
+    pub tags: Option<Option<u64>>,
     pub chances: Chances,
 }
 
@@ -244,6 +250,9 @@ fn view(state: &mut State, index: usize) -> Vec<Arc<Block>> {
     let behind = (node.is.lag + extra) as usize;
     let mut view = node.frozen.clone().unwrap_or_else(|| state.canonical.clone());
     view.truncate(view.len().saturating_sub(behind).max(1));
+    for forged in &node.is.forged {
+        view.get_mut(forged.number as usize).into_iter().for_each(|block| *block = forged.clone());
+    }
     view
 }
 

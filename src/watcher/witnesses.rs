@@ -1,0 +1,183 @@
+//! Who is asked in the second look, and what counts as their agreement about the chain's own tag. Not for what they say
+//! of transfers ([`super::ruling`]).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::second_look::{Span, head_of};
+use super::{Error, Watcher};
+use crate::chain::{Endpoint, Logs, RangeAsk, Tag};
+use crate::domain::{BlockHash, BlockNumber, BlockRef};
+use crate::store::{Cursor, NetworkRow};
+
+/// What a witness gave of a span.
+pub(super) enum Reading {
+    Logs(Logs),
+    /// It does not have our chain that far: another operator is asked instead.
+    Behind(Error),
+}
+
+impl Watcher {
+    /// Whom to ask, in order: an endpoint of each operator, others than the first look's before itself. Where one word
+    /// is enough and somebody else can give it, it is not asked at all.
+    pub(super) async fn candidates(&self, first: &Endpoint) -> Result<Vec<Arc<Endpoint>>, Error> {
+        let mut witnesses: Vec<Arc<Endpoint>> = self.pool.second(first).await.into_iter().collect();
+        let (same, others): (Vec<_>, Vec<_>) =
+            self.pool.healthy().into_iter().partition(|endpoint| endpoint.operator() == first.operator());
+        for endpoint in others.into_iter().chain(same) {
+            if !witnesses.iter().any(|witness| witness.operator() == endpoint.operator()) {
+                witnesses.push(endpoint);
+            }
+        }
+        let own = |witness: &Arc<Endpoint>| witness.operator() == first.operator();
+        if self.network.quorum == 1 && !witnesses.iter().all(own) {
+            witnesses.retain(|witness| !own(witness));
+        }
+        let quorum = usize::try_from(self.network.quorum).unwrap_or(usize::MAX);
+        if witnesses.len() < quorum {
+            let count = witnesses.len();
+            let why = format!("quorum: {count} of {quorum} operators can be asked; nothing is confirmed");
+            return Err(Error::Doubt(why));
+        }
+        Ok(witnesses)
+    }
+
+    /// The chain's own tag, kept as the highest block that was seen under it; never lower, never of another branch.
+    ///
+    /// The tag moves while operators are asked, so it is pinned before: to the highest height that `quorum` of them have
+    /// passed. Then as many must have the same block there.
+    pub(super) async fn final_block(
+        &mut self,
+        first: &Endpoint,
+        row: &NetworkRow,
+        cursor: &Cursor,
+        tag: Tag,
+    ) -> Result<Option<BlockRef>, Error> {
+        let kept = row.final_block;
+        let fresh = self.tag_asked.is_some_and(|at| at.elapsed() < self.network.poll_interval);
+        if fresh
+            || kept.is_some_and(|kept| kept.number >= cursor.block.number)
+            || !self.is_due(cursor, &head_of(cursor)).await?
+        {
+            return Ok(kept);
+        }
+        self.tag_asked = Some(Instant::now());
+        let told = self.tagged(first, tag).await?;
+        let Some(pinned) = pinned(&told, self.network.quorum).filter(|at| kept.is_none_or(|kept| *at > kept.number))
+        else {
+            return Ok(kept);
+        };
+        let block = self.agreed_at(&told, pinned, kept, tag).await?;
+        let recorded = self.store.recorded_at(&self.network.slug, block.number).await?;
+        if recorded.is_some_and(|recorded| recorded.hash != block.hash) {
+            return Ok(kept);
+        }
+        self.store.raise_final(&self.fence, block).await?;
+        Ok(Some(block))
+    }
+
+    /// The tag by each operator who knows it; one is enough where one is asked for.
+    async fn tagged(&self, first: &Endpoint, tag: Tag) -> Result<Vec<(Arc<Endpoint>, BlockRef)>, Error> {
+        let mut told = Vec::new();
+        for witness in self.candidates(first).await? {
+            let (network, endpoint) = (self.network.slug.as_str(), witness.key().clone());
+            match witness.tagged(tag).await {
+                Ok(Some(block)) => told.push((witness, block)),
+                Ok(None) => {
+                    let what = "endpoint does not know this tag: nothing is confirmed by its word";
+                    tracing::warn!(network, %endpoint, tag = tag.as_str(), what);
+                }
+                Err(error) => tracing::warn!(network, %endpoint, tag = tag.as_str(), %error, "tag cannot be read"),
+            }
+            if self.network.quorum == 1 && !told.is_empty() {
+                break;
+            }
+        }
+        Ok(told)
+    }
+
+    /// The block at the pinned height, where `quorum` operators whose tag has passed it have the same one, and still
+    /// have the one that was final before.
+    async fn agreed_at(
+        &self,
+        told: &[(Arc<Endpoint>, BlockRef)],
+        pinned: BlockNumber,
+        kept: Option<BlockRef>,
+        tag: Tag,
+    ) -> Result<BlockRef, Error> {
+        let mut words: BTreeMap<BlockHash, u32> = BTreeMap::new();
+        for (witness, tagged) in told.iter().filter(|(_, tagged)| tagged.number >= pinned) {
+            // The only word, of just this block: nothing is left to compare.
+            if told.len() == 1 && tagged.number == pinned {
+                return Ok(*tagged);
+            }
+            let heights: Vec<BlockNumber> = std::iter::once(pinned).chain(kept.map(|kept| kept.number)).collect();
+            let headers = match witness.headers(&heights).await {
+                Ok(headers) => headers,
+                Err(error) => {
+                    let network = self.network.slug.as_str();
+                    tracing::warn!(network, endpoint = %witness.key(), %error, "the pinned block cannot be read");
+                    continue;
+                }
+            };
+            let mut headers = headers.into_iter();
+            let (at, below) = (headers.next().flatten(), headers.next().flatten());
+            if let (Some(kept), Some(below)) = (kept, below)
+                && below.block != kept
+            {
+                return Err(Error::Doubt(format!(
+                    "finality violation: endpoint {} has block {} where block {kept} was {}",
+                    witness.key(),
+                    below.block,
+                    tag.as_str()
+                )));
+            }
+            if let Some(header) = at {
+                let count = words.entry(header.block.hash).or_default();
+                *count = count.saturating_add(1);
+            }
+        }
+        let mut enough = words.iter().filter(|(_, count)| **count >= self.network.quorum);
+        match (enough.next(), enough.next()) {
+            (Some((hash, _)), None) => {
+                if words.len() > 1 {
+                    let network = self.network.slug.as_str();
+                    tracing::error!(network, block = pinned.0, tag = tag.as_str(), "not all operators have this block");
+                }
+                Ok(BlockRef { number: pinned, hash: *hash })
+            }
+            _ => Err(Error::Doubt(format!(
+                "operators do not agree which block {pinned} is {}: nothing is confirmed by it",
+                tag.as_str()
+            ))),
+        }
+    }
+}
+
+/// The highest height that so many of these have passed.
+fn pinned(told: &[(Arc<Endpoint>, BlockRef)], quorum: u32) -> Option<BlockNumber> {
+    let mut heights: Vec<BlockNumber> = told.iter().map(|(_, block)| block.number).collect();
+    heights.sort_unstable_by(|a, b| b.cmp(a));
+    heights.get(usize::try_from(quorum).ok()?.checked_sub(1)?).copied()
+}
+
+/// One batch: the logs, and the header that ties them to our own chain.
+pub(super) async fn read_again(witness: &Endpoint, span: &Span, to: BlockNumber) -> Result<Reading, Error> {
+    let ask = RangeAsk { from: span.from, to, headers: vec![span.anchor.number], tokens: span.tokens.clone() };
+    let answer = witness.range_logs(&ask).await?;
+    match answer.headers.first().copied().flatten() {
+        Some(header) if header.block == span.anchor => Ok(Reading::Logs(answer.logs)),
+        Some(header) => Err(Error::Doubt(format!(
+            "endpoint {} has block {} where {} is recorded: nothing is confirmed from it",
+            witness.key(),
+            header.block,
+            span.anchor
+        ))),
+        None => Ok(Reading::Behind(Error::Doubt(format!(
+            "endpoint {} is behind: it has no block {}",
+            witness.key(),
+            span.anchor.number
+        )))),
+    }
+}
