@@ -51,9 +51,10 @@ fn block_by_number(state: &mut State, node: usize, view: &[Arc<Block>], at: &str
     let Some(block) = view.get(number as usize) else { return Ok(Value::Null) };
     served(state, node, block, false);
     let hash = is.genesis.filter(|_| number == 0).unwrap_or(block.hash);
-    let number = block.number.saturating_sub(u64::from(is.wrong_number));
+    let boast = if at == "latest" { is.boast } else { 0 };
+    let number = block.number.saturating_sub(u64::from(is.wrong_number)) + boast;
     Ok(json!({
-        "number": hex(number), "hash": hash, "parentHash": block.parent, "timestamp": hex(block.time),
+        "number": hex(number), "hash": hash, "parentHash": block.parent, "timestamp": hex(block.time + 2 * boast),
         "miner": Address::ZERO, "gasLimit": "0x1c9c380", "extraData": "0x", "uncles": [],
         "transactions": block.txs.iter().map(|tx| tx.hash).collect::<Vec<_>>(),
         "l1BlockNumber": "0x1",
