@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::house::{House, Post};
-use crate::chain::EndpointState;
+use crate::chain::{EndpointReport, EndpointState};
 use crate::cli::lag;
 use crate::http::{Part, Readiness};
 use crate::store::{Error, NetworkStatus};
@@ -33,7 +33,11 @@ async fn parts(house: Arc<House>) -> Vec<Part> {
         Ok(statuses) => {
             let networks = house.posts.iter().map(|post| {
                 let status = statuses.iter().find(|status| status.network == post.slug().as_str());
-                part(format!("network {}", post.slug()), network(post, status))
+                let outcome = network(post, status);
+                let report = post.pool().filter(|_| outcome.is_ok()).map(|pool| pool.report()).unwrap_or_default();
+                let news: Vec<EndpointReport> = report.into_iter().filter(EndpointReport::is_news).collect();
+                let how = if news.is_empty() { String::new() } else { format!(" ({})", words(&news)) };
+                part(format!("network {}{how}", post.slug()), outcome)
             });
             std::iter::once(part("database".to_owned(), Ok(()))).chain(networks).collect()
         }
@@ -67,13 +71,17 @@ fn endpoints(post: &Post) -> Result<(), String> {
     let report = post.pool().map(|pool| pool.report()).unwrap_or_default();
     let wrong = report.iter().filter(|endpoint| endpoint.state == EndpointState::WrongChain);
     let wrong: Vec<&str> = wrong.map(|endpoint| endpoint.key.as_str()).collect();
-    let up = |state| matches!(state, EndpointState::Alive | EndpointState::Behind | EndpointState::Unchecked);
+    let up = |state: EndpointState| state.is_usable() || state == EndpointState::Unchecked;
     if !wrong.is_empty() {
         return Err(format!("endpoints serve another chain: {}", wrong.join(", ")));
     }
     if !report.is_empty() && !report.iter().any(|endpoint| up(endpoint.state)) {
-        let each = report.iter().map(|endpoint| format!("{} is {}", endpoint.key, endpoint.state.as_str()));
-        return Err(format!("no endpoint is usable: {}", each.collect::<Vec<_>>().join(", ")));
+        return Err(format!("no endpoint is usable: {}", words(&report)));
     }
     Ok(())
+}
+
+/// How each endpoint is and what is learned of it: only who holds the network knows.
+fn words(report: &[EndpointReport]) -> String {
+    report.iter().map(EndpointReport::words).collect::<Vec<_>>().join("; ")
 }

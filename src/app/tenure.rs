@@ -45,7 +45,11 @@ impl Drop for Tenure {
         self.post.set_pool(None);
         telemetry::release(self.post.slug());
         for endpoint in &self.post.network.endpoints {
-            telemetry::RPC_ENDPOINT_UP.set(&[self.post.slug().as_str(), endpoint.key.as_str()], false);
+            let [slug, key] = [self.post.slug().as_str(), endpoint.key.as_str()];
+            telemetry::RPC_ENDPOINT_UP.set(&[slug, key], false);
+            for state in telemetry::ENDPOINT_STATES {
+                telemetry::RPC_ENDPOINT_STATE.set(&[slug, key, state], false);
+            }
         }
     }
 }

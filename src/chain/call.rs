@@ -10,10 +10,11 @@ use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::endpoint::Endpoint;
 use super::error::{Error, Fault};
+use super::pace::Pace;
 use super::range::Limit;
 use super::refusal;
 use super::wire::Wire;
@@ -33,8 +34,9 @@ pub(super) struct Call {
 pub(super) type Raw = Result<Box<RawValue>, Fault>;
 
 impl Endpoint {
-    /// Does `work` within the deadline, counts it as `method`, and settles what it means for this endpoint. Where `work`
-    /// is about a range, `blocks` says how many blocks were asked for, so that a refusal teaches; else it is 0.
+    /// Does `work`, counts it as `method`, and settles what it means for this endpoint. Where `work` is about a range,
+    /// `blocks` says how many blocks were asked for, so that a refusal teaches; else it is 0. Each request in it waits
+    /// for its turn and has its deadline ([`Endpoint::send`]).
     pub(super) async fn ask<T>(
         &self,
         method: &'static str,
@@ -42,18 +44,43 @@ impl Endpoint {
         work: impl Future<Output = Result<T, Fault>>,
     ) -> Result<T, Error> {
         let started = Instant::now();
-        let outcome = timeout(self.limits.total, work).await.unwrap_or(Err(Fault::Timeout));
+        let outcome = work.await;
         let label = outcome.as_ref().map_or_else(Fault::outcome, |_| "ok");
         self.observer.request(method, label, started.elapsed());
         match outcome {
             Ok(answer) => {
                 self.change(|health, now| health.answered(now));
+                self.with_pace(Pace::answered);
                 Ok(answer)
             }
             Err(fault) => {
+                let before = self.learned();
                 self.learn(&fault, blocks);
+                self.tell_learned(before);
                 Err(self.settle(fault, blocks))
             }
+        }
+    }
+
+    /// Sends one request in its turn, within its deadline.
+    async fn send<T>(&self, request: impl Future<Output = Result<T, TransportError>>, blocks: u64) -> Result<T, Fault> {
+        sleep_until(self.with_pace(Pace::turn)).await;
+        match timeout(self.limits.total, request).await {
+            Ok(answer) => answer.map_err(|error| fault(error, blocks)),
+            Err(_) => Err(Fault::Timeout),
+        }
+    }
+
+    fn learned(&self) -> (Option<u64>, Option<u64>, Option<u64>) {
+        let range = self.with_range(|range| range.learned());
+        (range.blocks, range.results, self.with_pace(|pace, _| pace.learned()))
+    }
+
+    fn tell_learned(&self, before: (Option<u64>, Option<u64>, Option<u64>)) {
+        let learned @ (blocks, results, requests_a_second) = self.learned();
+        if learned != before {
+            let (network, endpoint) = (self.observer.network(), self.key());
+            tracing::info!(network, %endpoint, blocks, results, requests_a_second, "endpoint's limit learned");
         }
     }
 
@@ -62,10 +89,10 @@ impl Endpoint {
             Fault::TooWide { limit, .. } if blocks > 0 => self.with_range(|range| range.refused(blocks, *limit)),
             // Many nodes say "too much" by never answering.
             Fault::Timeout if blocks > 1 => self.with_range(|range| range.refused(blocks, Limit::default())),
+            Fault::RateLimited { .. } => self.with_pace(Pace::limited),
             Fault::Timeout
             | Fault::TooWide { .. }
             | Fault::Outage(_)
-            | Fault::RateLimited { .. }
             | Fault::Refused(_)
             | Fault::Unsupported(_)
             | Fault::Missing(_)
@@ -109,7 +136,7 @@ impl Endpoint {
 
     /// One call.
     pub(super) async fn one<R: RpcRecv>(&self, method: &'static str, params: impl RpcSend) -> Result<R, Fault> {
-        self.client.request(method, params).await.map_err(|error| fault(error, 0))
+        self.send(self.client.request(method, params), 0).await
     }
 
     /// Several calls in one request, or in as few as this endpoint takes; each has its own outcome, in order.
@@ -132,10 +159,9 @@ impl Endpoint {
     }
 
     async fn singly(&self, calls: &[Call]) -> Vec<Raw> {
-        let asked = calls.iter().map(|call| async {
-            let answer = self.client.request(call.method, call.params.clone()).await;
-            answer.map_err(|error| fault(error, call.blocks))
-        });
+        let asked = calls
+            .iter()
+            .map(|call| async { self.send(self.client.request(call.method, call.params.clone()), call.blocks).await });
         futures_util::stream::iter(asked.collect::<Vec<_>>()).buffered(ABREAST).collect().await
     }
 
@@ -150,7 +176,7 @@ impl Endpoint {
             let waiter = batch.add_call::<_, Box<RawValue>>(call.method, &call.params);
             waiters.push(waiter.map_err(|error| fault(error, 0))?);
         }
-        batch.send().await.map_err(|error| fault(error, blocks))?;
+        self.send(batch.send(), blocks).await?;
         let mut answers = Vec::with_capacity(calls.len());
         for (waiter, call) in waiters.into_iter().zip(calls) {
             match waiter.await.map_err(|error| fault(error, call.blocks)) {
@@ -205,6 +231,7 @@ fn below(wire: &Wire, blocks: u64) -> Fault {
     match wire {
         Wire::Timeout | Wire::Status { status: 408 | 504, error: None, .. } => Fault::Timeout,
         Wire::Broken(reason) => Fault::Outage(reason.clone()),
+        Wire::TooFast => Fault::RateLimited { reason: wire.to_string(), retry_after: None },
         Wire::TooLong(_) if blocks > 0 => Fault::TooWide { reason: wire.to_string(), limit: Limit::default() },
         Wire::TooLong(_) => Fault::Misbehaving(wire.to_string()),
         Wire::Status { status, error, retry_after } => {

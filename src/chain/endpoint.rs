@@ -20,6 +20,7 @@ use super::error::{Error, Fault};
 use super::health::{EndpointReport, EndpointState, Health};
 use super::json::{HeaderJson, LogJson, Quantity, ReceiptJson};
 use super::observe::Observer;
+use super::pace::Pace;
 use super::proof::{self, Proof, Unproven};
 use super::range::Range;
 use super::redact::Redactor;
@@ -42,6 +43,7 @@ pub struct Endpoint {
     redactor: Redactor,
     health: Mutex<Health>,
     range: Mutex<Range>,
+    pace: Mutex<Pace>,
     pub(super) client: RpcClient,
     pub(super) limits: Limits,
     pub(super) observer: Observer,
@@ -57,15 +59,18 @@ impl Endpoint {
         limits: Limits,
     ) -> Endpoint {
         let known = network.endpoints.iter().find(|endpoint| endpoint.key == key);
+        let observer = Observer::new(&network.slug, &key);
+        observer.state(EndpointState::Unchecked);
         Endpoint {
             operator: known.map_or_else(|| key.to_string(), |known| known.operator.clone()),
             priority: known.map_or(u32::MAX, |known| known.priority),
             redactor: known.map_or_else(Redactor::blind, |known| Redactor::new(known.url.expose())),
             health: Mutex::new(Health::new()),
             range: Mutex::new(Range::new(network.max_block_range)),
+            pace: Mutex::default(),
             client: RpcClient::new(transport, false),
             limits,
-            observer: Observer::new(&network.slug, &key),
+            observer,
             batch_limit: AtomicUsize::new(usize::MAX),
             key,
         }
@@ -90,8 +95,8 @@ impl Endpoint {
     pub async fn latest(&self) -> Result<Header, Error> {
         let work = async { self.one::<Option<HeaderJson>>(BLOCK, ("latest", false)).await };
         let head = self.ask(BLOCK, 0, async { newest(work.await?) }).await?;
-        self.change(|health, _| health.head = Some(head));
-        self.observer.head(head.block.number);
+        let highest = self.change(|health, now| health.saw(head, now));
+        self.observer.head(highest);
         Ok(head)
     }
 
@@ -258,6 +263,7 @@ impl Endpoint {
 
     pub(super) fn report(&self) -> EndpointReport {
         let (now, range) = (Instant::now(), self.with_range(|range| range.learned()));
+        let pace = self.with_pace(|pace, _| pace.learned());
         let health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
         EndpointReport {
             key: self.key.clone(),
@@ -266,19 +272,21 @@ impl Endpoint {
             state: health.state(),
             head: health.head,
             last_error: health.last_error(now),
+            lied: health.lied(now),
             retry_in: Some(health.wait(now)).filter(|wait| !wait.is_zero()),
             range,
+            pace,
         }
     }
 
     /// A head that its subscription gave; whether it may be passed on.
     pub(super) fn saw_head(&self, head: Header) -> bool {
-        self.observer.head(head.block.number);
-        self.change(|health, now| {
-            health.head = Some(head);
+        let (highest, usable) = self.change(|health, now| {
             health.pushed = Some(head);
-            health.usable(now)
-        })
+            (health.saw(head, now), health.usable(now))
+        });
+        self.observer.head(highest);
+        usable
     }
 
     /// A text without this endpoint's address.
@@ -290,6 +298,10 @@ impl Endpoint {
         act(&mut self.range.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    pub(super) fn with_pace<T>(&self, act: impl FnOnce(&mut Pace, Instant) -> T) -> T {
+        act(&mut self.pace.lock().unwrap_or_else(PoisonError::into_inner), Instant::now())
+    }
+
     /// Looks at or changes its health; a change of state is said once.
     pub(super) fn change<T>(&self, act: impl FnOnce(&mut Health, Instant) -> T) -> T {
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
@@ -298,7 +310,7 @@ impl Endpoint {
         let result = act(&mut health, now);
         let after = health.state();
         if before != after {
-            self.observer.up(matches!(after, EndpointState::Alive | EndpointState::Behind));
+            self.observer.state(after);
             let why = health.last_error(now).map(|(reason, _)| reason).unwrap_or_default();
             self.say(before, after, &why);
         }
@@ -312,9 +324,11 @@ impl Endpoint {
             EndpointState::Alive | EndpointState::Unchecked => {
                 tracing::info!(network, %endpoint, was = before, is, "endpoint changed");
             }
-            EndpointState::WrongChain => tracing::error!(network, %endpoint, was = before, is, why, "endpoint changed"),
-            EndpointState::Behind | EndpointState::Down | EndpointState::RateLimited | EndpointState::SetAside => {
-                tracing::warn!(network, %endpoint, was = before, is, why, "endpoint changed")
+            EndpointState::WrongChain | EndpointState::Lying => {
+                tracing::error!(network, %endpoint, was = before, is, why, "endpoint changed");
+            }
+            EndpointState::Behind | EndpointState::Stalled | EndpointState::RateLimited | EndpointState::Down => {
+                tracing::warn!(network, %endpoint, was = before, is, why, "endpoint changed");
             }
         }
     }

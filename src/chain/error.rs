@@ -18,7 +18,7 @@ pub enum Error {
         /// When it makes sense to come back, where that is known.
         retry_after: Option<Duration>,
     },
-    /// It said what cannot be: ask another endpoint. It is set aside for a while.
+    /// It said what cannot be: ask another endpoint. It is left alone for a while.
     #[error("endpoint {endpoint} misbehaves: {reason}")]
     Misbehaving {
         /// Who.

@@ -1,15 +1,17 @@
 //! Whether an endpoint may be read from now, and when next if not. No I/O: time is an argument.
 //!
-//! One that was never inspected, or not since its connection broke or it misbehaved, is not usable: it might serve
-//! another chain. Not for choosing between endpoints: that is the pool's work.
+//! One that was never inspected, or not since its connection broke or it lied, is not usable: it might serve another
+//! chain. Its head only rises: a lower one than before is lag and no word about the chain. Not for choosing between
+//! endpoints: that is the pool's work.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::abreast::Standing;
 use super::range::Learned;
 use super::retry::Delays;
-use crate::domain::{ChainId, EndpointKey, Header};
+use crate::domain::{BlockNumber, ChainId, EndpointKey, Header};
 
 /// After an error, about this long, doubling.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(60));
@@ -23,6 +25,10 @@ const QUARANTINE: Duration = Duration::from_secs(60);
 const LONGEST_OBEYED: Duration = Duration::from_secs(300);
 /// A rate limit without a time is left alone at least this long.
 const LEAST_RATE_PAUSE: Duration = Duration::from_secs(1);
+/// While no other endpoint can be asked, an error's pause is no longer than this: an outage ends for us soon after it ends.
+const LAST_HOPE: Duration = Duration::from_secs(15);
+/// A head below an earlier one is the new measure after this long: the chain itself went back.
+const LOWER_FOR_GOOD: Duration = Duration::from_secs(600);
 
 /// What an endpoint is, in one word, as it was found the last time it was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,28 +39,48 @@ pub enum EndpointState {
     Alive,
     /// May be read from where nothing better is: its head is behind the others'.
     Behind,
-    /// Gives no answers, or errors.
-    Down,
+    /// Its head stands still. May be read from where nothing better is, and as ever where no head moves.
+    Stalled,
+    /// Serves another chain id or genesis.
+    WrongChain,
     /// Asked us to slow down; busy, not dead.
     RateLimited,
     /// Said what cannot be, and is left alone for a while.
-    SetAside,
-    /// Serves another chain id or genesis.
-    WrongChain,
+    Lying,
+    /// Gives no answers, or errors.
+    Down,
 }
 
 impl EndpointState {
-    /// As reports and logs have it.
+    /// All of them.
+    pub const ALL: [EndpointState; 8] = [
+        EndpointState::Unchecked,
+        EndpointState::Alive,
+        EndpointState::Behind,
+        EndpointState::Stalled,
+        EndpointState::WrongChain,
+        EndpointState::RateLimited,
+        EndpointState::Lying,
+        EndpointState::Down,
+    ];
+
+    /// As reports, logs and metrics have it.
     pub fn as_str(self) -> &'static str {
         match self {
             EndpointState::Unchecked => "unchecked",
             EndpointState::Alive => "alive",
             EndpointState::Behind => "behind",
-            EndpointState::Down => "down",
-            EndpointState::RateLimited => "rate_limited",
-            EndpointState::SetAside => "set_aside",
+            EndpointState::Stalled => "stalled",
             EndpointState::WrongChain => "wrong_chain",
+            EndpointState::RateLimited => "rate_limited",
+            EndpointState::Lying => "lying",
+            EndpointState::Down => "down",
         }
+    }
+
+    /// Answers, on the right chain: it may be read from at least where nothing better is.
+    pub fn is_usable(self) -> bool {
+        matches!(self, EndpointState::Alive | EndpointState::Behind | EndpointState::Stalled)
     }
 }
 
@@ -73,10 +99,54 @@ pub struct EndpointReport {
     pub head: Option<Header>,
     /// What went wrong last, redacted, and how long ago.
     pub last_error: Option<(String, Duration)>,
+    /// What it said last that cannot be, redacted, and how long ago; whatever else went wrong since.
+    pub lied: Option<(String, Duration)>,
     /// When it is asked again, if it waits.
     pub retry_in: Option<Duration>,
     /// What is known of its limits.
     pub range: Learned,
+    /// The requests a second that it is sent at most, once it has asked us to slow down.
+    pub pace: Option<u64>,
+}
+
+impl EndpointReport {
+    /// On one line: what it is, why where it is not well, and what is learned of it.
+    pub fn words(&self) -> String {
+        let (key, state) = (&self.key, self.state.as_str());
+        let mut words = match &self.last_error {
+            Some((why, _)) if self.state != EndpointState::Alive => format!("{key} is {state} ({why})"),
+            _ => format!("{key} is {state}"),
+        };
+        for (limit, of) in self.limits() {
+            words.extend(limit.map(|limit| format!(", at most {limit} {of}")));
+        }
+        words
+    }
+
+    /// Whether there is more to say than that all is well.
+    pub fn is_news(&self) -> bool {
+        self.state != EndpointState::Alive || self.limits().iter().any(|(limit, _)| limit.is_some())
+    }
+
+    fn limits(&self) -> [(Option<u64>, &'static str); 3] {
+        [(self.range.blocks, "blocks at once"), (self.range.results, "logs at once"), (self.pace, "requests a second")]
+    }
+}
+
+/// The highest head it gave, when, and the first one: what lies between says how fast its chain is.
+#[derive(Debug)]
+struct Rise {
+    highest: Header,
+    at: Instant,
+    first: Header,
+}
+
+impl Rise {
+    fn block_time(&self) -> Option<Duration> {
+        let blocks = u32::try_from(self.highest.block.number.above(self.first.block.number)).ok()?;
+        let time = self.highest.time.signed_duration_since(self.first.time).to_std().ok()?;
+        time.checked_div(blocks)
+    }
 }
 
 /// An endpoint's health.
@@ -85,15 +155,16 @@ pub(super) struct Health {
     checked: bool,
     trouble: Option<EndpointState>,
     retry_at: Option<Instant>,
-    behind: bool,
+    standing: Standing,
     pub(super) wrong: Option<(ChainId, String)>,
     pub(super) head: Option<Header>,
+    rise: Option<Rise>,
     /// The last head that its subscription told.
     pub(super) pushed: Option<Header>,
     last_error: Option<(String, Instant)>,
     /// When trouble last began, and how long it had to wait.
     troubled: Option<(Instant, Duration)>,
-    misbehaved: Option<Instant>,
+    lied: Option<(String, Instant)>,
     pauses: Delays,
     rests: Delays,
 }
@@ -104,13 +175,14 @@ impl Health {
             checked: false,
             trouble: None,
             retry_at: None,
-            behind: false,
+            standing: Standing::Abreast,
             wrong: None,
             head: None,
+            rise: None,
             pushed: None,
             last_error: None,
             troubled: None,
-            misbehaved: None,
+            lied: None,
             pauses: Delays::new(PAUSE.0, PAUSE.1),
             rests: Delays::new(REST.0, REST.1),
         }
@@ -123,7 +195,7 @@ impl Health {
 
     /// Usable, and its head is with the others'.
     pub(super) fn abreast(&self, now: Instant) -> bool {
-        self.usable(now) && !self.behind
+        self.usable(now) && matches!(self.standing, Standing::Abreast | Standing::Still)
     }
 
     /// Would an inspection now make it usable?
@@ -142,7 +214,7 @@ impl Health {
 
     /// True while a `Retry-After` or a rest runs that nothing may cut short.
     pub(super) fn must_rest(&self, now: Instant) -> bool {
-        let held = matches!(self.trouble, Some(EndpointState::RateLimited | EndpointState::SetAside));
+        let held = matches!(self.trouble, Some(EndpointState::RateLimited | EndpointState::Lying));
         held && self.waits(now)
     }
 
@@ -152,13 +224,52 @@ impl Health {
             _ if self.wrong.is_some() => EndpointState::WrongChain,
             Some(trouble) => trouble,
             _ if !self.checked => EndpointState::Unchecked,
-            _ if self.behind => EndpointState::Behind,
-            _ => EndpointState::Alive,
+            _ => match self.standing {
+                Standing::Abreast => EndpointState::Alive,
+                Standing::Behind => EndpointState::Behind,
+                Standing::Stalled | Standing::Still => EndpointState::Stalled,
+            },
         }
     }
 
     pub(super) fn last_error(&self, now: Instant) -> Option<(String, Duration)> {
         self.last_error.as_ref().map(|(reason, at)| (reason.clone(), now.saturating_duration_since(*at)))
+    }
+
+    pub(super) fn lied(&self, now: Instant) -> Option<(String, Duration)> {
+        self.lied.as_ref().map(|(reason, at)| (reason.clone(), now.saturating_duration_since(*at)))
+    }
+
+    /// How long its head has stood still, and its chain's usual time from block to block where two heads tell it.
+    pub(super) fn still(&self, now: Instant) -> (Duration, Option<Duration>) {
+        self.rise
+            .as_ref()
+            .map_or((Duration::ZERO, None), |rise| (now.saturating_duration_since(rise.at), rise.block_time()))
+    }
+
+    /// It gave this head. Returns the highest it ever gave: a lower one is a node that lags, or another one behind the
+    /// same address.
+    pub(super) fn saw(&mut self, head: Header, now: Instant) -> BlockNumber {
+        let before = self.head.replace(head);
+        let first = self.rise.as_ref().map_or(head, |rise| rise.first);
+        let above = |rise: &Rise| {
+            let (highest, block) = (rise.highest.block, head.block);
+            let for_good = now.saturating_duration_since(rise.at) >= LOWER_FOR_GOOD;
+            block != highest && (block.number >= highest.number || for_good)
+        };
+        if self.rise.as_ref().is_none_or(above) {
+            let first = if head.block.number < first.block.number { head } else { first };
+            self.rise = Some(Rise { highest: head, at: now, first });
+            self.standing = match self.standing {
+                Standing::Still => Standing::Abreast,
+                Standing::Stalled => Standing::Behind,
+                standing @ (Standing::Abreast | Standing::Behind) => standing,
+            };
+        } else if let Some(before) = before.filter(|before| before.block.number > head.block.number) {
+            let reason = format!("its head went backwards, from {} to {}", before.block.number, head.block.number);
+            self.note(reason, now);
+        }
+        self.rise.as_ref().map_or(head, |rise| rise.highest).block.number
     }
 
     /// A call went well. Pauses start small again only once trouble stays away: one that answers some methods and
@@ -173,21 +284,24 @@ impl Health {
         if !self.troubled.is_some_and(recent) {
             self.pauses.reset();
         }
-        if self.misbehaved.is_some_and(|at| now.saturating_duration_since(at) > REST.1) {
-            self.misbehaved = None;
+        if self.lied.as_ref().is_some_and(|(_, at)| now.saturating_duration_since(*at) > REST.1) {
             self.rests.reset();
         }
     }
 
     /// An inspection found the right chain and this head.
-    pub(super) fn inspected(&mut self, head: Header, now: Instant) {
-        (self.checked, self.wrong, self.head) = (true, None, Some(head));
+    pub(super) fn inspected(&mut self, head: Header, now: Instant) -> BlockNumber {
+        (self.checked, self.wrong) = (true, None);
         self.answered(now);
+        self.saw(head, now)
     }
 
-    /// Whether the inspection of all found its head behind.
-    pub(super) fn set_behind(&mut self, behind: bool) {
-        self.behind = behind;
+    /// What the inspection of all found of its head, and why where that is news.
+    pub(super) fn stands(&mut self, standing: Standing, why: impl FnOnce() -> String, now: Instant) {
+        if standing != Standing::Abreast && standing != self.standing {
+            self.note(why(), now);
+        }
+        self.standing = standing;
     }
 
     /// Connection trouble: what answers next may be another node. Returns how long to wait.
@@ -208,9 +322,9 @@ impl Health {
 
     /// It said what cannot be.
     pub(super) fn misbehaved(&mut self, reason: String, now: Instant) {
-        (self.checked, self.misbehaved) = (false, Some(now));
+        (self.checked, self.lied) = (false, Some((reason.clone(), now)));
         let rest = self.rests.pause();
-        self.stop(EndpointState::SetAside, rest, reason, now);
+        self.stop(EndpointState::Lying, rest, reason, now);
     }
 
     /// It serves another chain.
@@ -222,6 +336,15 @@ impl Health {
     /// Worth a line in a report, not a pause.
     pub(super) fn note(&mut self, reason: String, now: Instant) {
         self.last_error = Some((reason, now));
+    }
+
+    /// Nobody else can be asked: the pause after an error is cut to [`LAST_HOPE`]. What was asked for, and the rest of a
+    /// liar, last as long as they last.
+    pub(super) fn hurry(&mut self) {
+        let most = self.troubled.and_then(|(at, _)| at.checked_add(LAST_HOPE));
+        if self.trouble == Some(EndpointState::Down) {
+            self.retry_at = self.retry_at.map(|at| most.map_or(at, |most| at.min(most)));
+        }
     }
 
     /// Forgets every waiting time.

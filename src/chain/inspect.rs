@@ -4,20 +4,19 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use chrono::{TimeDelta, Utc};
 use futures_util::future::join_all;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
+use super::abreast::{self, Seen, Shown, Standing, Verdict};
 use super::endpoint::Endpoint;
 use super::pool::Pool;
-use crate::domain::{BlockHash, Header};
+use crate::domain::{BlockHash, Header, Time};
 
 /// How long a look at an endpoint may take while others wait for it.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The same while another endpoint could be asked instead.
 const LITTLE_PATIENCE: Duration = Duration::from_secs(2);
-/// Behind is: more than so many blocks and more than so much chain time behind the best head of the same inspection.
-const BEHIND_BLOCKS: u64 = 3;
-const BEHIND_SECONDS: i64 = 30;
 
 impl Pool {
     /// Inspects every endpoint at once, except those that asked to be left alone. `pinned` is the genesis that the
@@ -33,13 +32,60 @@ impl Pool {
             }
         });
         let heads = join_all(looks).await;
-        let best = heads.iter().flatten().max_by_key(|head| head.block.number).copied();
-        for (endpoint, head) in self.endpoints.iter().zip(heads) {
-            if let (Some(head), Some(best)) = (head, best) {
-                endpoint.change(|health, _| health.set_behind(is_behind(head, best)));
+        let told = self.endpoints.iter().zip(heads).filter_map(|(endpoint, head)| Some((&**endpoint, head?))).collect();
+        self.compare(told, Utc::now()).await;
+        self.inspected.get_or_init(|| ());
+    }
+
+    /// Holds the heads of one inspection against each other. A head dated too far ahead is none.
+    async fn compare(&self, told: Vec<(&Endpoint, Header)>, now: Time) {
+        let drift = self.max_clock_drift.and_then(|drift| TimeDelta::from_std(drift).ok());
+        let latest = drift.and_then(|drift| now.checked_add_signed(drift));
+        let dated = |(_, head): &(&Endpoint, Header)| latest.is_none_or(|latest| head.time <= latest);
+        let (told, early): (Vec<_>, Vec<_>) = told.into_iter().partition(dated);
+        // Where all of them say so it may be our own clock; the watcher believes none of them either.
+        for (endpoint, head) in early.into_iter().filter(|_| !told.is_empty()) {
+            let why = format!("dates its head {} {}, ahead of the clock and of others", head.block.number, head.time);
+            endpoint.change(|health, at| health.misbehaved(why, at));
+        }
+        let at = Instant::now();
+        let seen = told.iter().map(|(endpoint, head)| {
+            let (still, block_time) = endpoint.change(|health, _| health.still(at));
+            Seen { operator: endpoint.operator(), head: *head, still, block_time }
+        });
+        let seen: Vec<Seen<'_>> = seen.collect();
+        for (who, (endpoint, head)) in told.iter().enumerate() {
+            let standing = match abreast::judge(&seen, who, now) {
+                Verdict::Stands(standing) => standing,
+                Verdict::Claimed { by, counts } => match told.get(by) {
+                    Some((claimant, claimed)) if self.shows(claimant, *claimed, *head).await && counts => {
+                        Standing::Behind
+                    }
+                    _ => Standing::Abreast,
+                },
+            };
+            let why = || match standing {
+                Standing::Abreast | Standing::Behind => format!("its head {} is behind the others'", head.block.number),
+                Standing::Stalled => format!("its head {} stands still while others move", head.block.number),
+                Standing::Still => format!("its head {} stands still, and no other moves", head.block.number),
+            };
+            endpoint.change(|health, at| health.stands(standing, why, at));
+        }
+    }
+
+    /// Whether `claimant`, who says that the chain is at `claimed`, has a chain to there from `from`, the head of another.
+    async fn shows(&self, claimant: &Endpoint, claimed: Header, from: Header) -> bool {
+        let heights = [from.block.number, from.block.number.plus(1), claimed.block.number];
+        let Ok(answer) = claimant.headers(&heights).await else { return false };
+        match abreast::shown(from, &answer) {
+            Shown::Further => true,
+            Shown::Fork => false,
+            Shown::Nothing => {
+                let why = format!("says that its head is {} and does not have that chain", claimed.block.number);
+                claimant.change(|health, at| health.misbehaved(why, at));
+                false
             }
         }
-        self.inspected.get_or_init(|| ());
     }
 
     pub(super) async fn inspect_once(&self) {
@@ -73,13 +119,8 @@ impl Pool {
             endpoint.change(|health, now| health.is_wrong(chain, reason, now));
             return None;
         }
-        endpoint.change(|health, now| health.inspected(head, now));
-        endpoint.observer.head(head.block.number);
+        let highest = endpoint.change(|health, now| health.inspected(head, now));
+        endpoint.observer.head(highest);
         Some(head)
     }
-}
-
-fn is_behind(head: Header, best: Header) -> bool {
-    let seconds = best.time.signed_duration_since(head.time).num_seconds();
-    best.block.number.above(head.block.number) > BEHIND_BLOCKS && seconds > BEHIND_SECONDS
 }

@@ -7,10 +7,12 @@
 //!
 //! An empty answer that passes every check is still no proof of absence; that is what the second look is for.
 
+mod abreast;
 mod ask;
 mod call;
 mod check;
 mod decode;
+mod dial;
 mod endpoint;
 mod error;
 mod heads;
@@ -19,6 +21,7 @@ mod http;
 mod inspect;
 mod json;
 mod observe;
+mod pace;
 mod pool;
 mod proof;
 mod range;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::health::EndpointState;
 use crate::domain::{BlockNumber, EndpointKey, Slug};
 use crate::telemetry as t;
 
@@ -29,12 +30,17 @@ impl Observer {
         t::RPC_REQUEST_DURATION_SECONDS.observe(&[network, endpoint, method], took);
     }
 
-    /// Whether it may be read from now.
-    pub(super) fn up(&self, up: bool) {
-        t::RPC_ENDPOINT_UP.set(&self.labels(), up);
+    /// What it is now.
+    pub(super) fn state(&self, now: EndpointState) {
+        let [network, endpoint] = self.labels();
+        let up = matches!(now, EndpointState::Alive | EndpointState::Behind);
+        t::RPC_ENDPOINT_UP.set(&[network, endpoint], up);
+        for state in EndpointState::ALL {
+            t::RPC_ENDPOINT_STATE.set(&[network, endpoint, state.as_str()], state == now);
+        }
     }
 
-    /// The head it gave.
+    /// The highest head it gave.
     pub(super) fn head(&self, number: BlockNumber) {
         t::RPC_ENDPOINT_HEAD_BLOCK.set(&self.labels(), number);
     }

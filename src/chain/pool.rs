@@ -10,29 +10,30 @@ use alloy::transports::BoxTransport;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
-use url::Url;
 
+use super::dial::Dialler;
 use super::endpoint::Endpoint;
 use super::error::{BuildError, Error};
 use super::heads::{self, Heads};
 use super::health::EndpointReport;
 use super::http::{self, Http};
+use super::pace::Pace;
 use super::socket::Socket;
 use super::wire::Limits;
-use crate::domain::{BlockHash, ChainId, EndpointKey, Header, Secret};
+use crate::domain::{BlockHash, ChainId, EndpointKey, Header};
 use crate::settings;
 
 /// One network's endpoints.
 #[derive(Debug)]
 pub struct Pool {
     pub(super) chain_id: ChainId,
+    pub(super) max_clock_drift: Option<Duration>,
     pub(super) pinned: Mutex<Option<BlockHash>>,
     /// In order of priority, then key.
     pub(super) endpoints: Vec<Arc<Endpoint>>,
     /// True once all were inspected.
     pub(super) inspected: OnceLock<()>,
-    limits: Limits,
-    sockets: Vec<(Arc<Endpoint>, Secret<Url>)>,
+    sockets: Vec<(Arc<Endpoint>, Dialler)>,
     heads: Heads,
     listeners: OnceLock<Vec<AbortHandle>>,
 }
@@ -50,9 +51,10 @@ impl Pool {
         for endpoint in &network.endpoints {
             let key = endpoint.key.clone();
             let unusable = |reason: String| BuildError { endpoint: key.clone(), reason };
-            let transport = transport(&endpoint.url, limits).map_err(unusable)?;
-            if matches!(endpoint.url.expose().scheme(), "ws" | "wss") {
-                sockets.push((key.clone(), endpoint.url.clone()));
+            let dialler = Dialler::new(endpoint.url.clone(), limits);
+            let transport = transport(&dialler).map_err(unusable)?;
+            if dialler.is_socket() {
+                sockets.push((key.clone(), dialler));
             }
             transports.push((key, transport));
         }
@@ -67,20 +69,20 @@ impl Pool {
     fn build(
         network: &settings::Network,
         transports: Vec<(EndpointKey, BoxTransport)>,
-        sockets: Vec<(EndpointKey, Secret<Url>)>,
+        sockets: Vec<(EndpointKey, Dialler)>,
         limits: Limits,
     ) -> Pool {
         let built = transports.into_iter().map(|(key, transport)| Endpoint::new(network, key, transport, limits));
         let mut endpoints: Vec<Arc<Endpoint>> = built.map(Arc::new).collect();
         endpoints.sort_by_key(|endpoint| endpoint.report().priority);
         let endpoint = |key: &EndpointKey| endpoints.iter().find(|endpoint| endpoint.key() == key).cloned();
-        let sockets = sockets.into_iter().filter_map(|(key, url)| Some((endpoint(&key)?, url))).collect();
+        let sockets = sockets.into_iter().filter_map(|(key, dialler)| Some((endpoint(&key)?, dialler))).collect();
         Pool {
             chain_id: network.chain_id,
+            max_clock_drift: network.max_clock_drift,
             pinned: Mutex::new(None),
             endpoints,
             inspected: OnceLock::new(),
-            limits,
             sockets,
             heads: watch::Sender::new(None),
             listeners: OnceLock::new(),
@@ -99,8 +101,8 @@ impl Pool {
                 return Ok(endpoint.clone());
             }
         }
-        let behind = self.endpoints.iter().find(|endpoint| endpoint.change(|health, now| health.usable(now)));
-        behind.cloned().ok_or_else(|| self.nobody())
+        let last_resort = self.endpoints.iter().find(|endpoint| endpoint.change(|health, now| health.usable(now)));
+        last_resort.cloned().ok_or_else(|| self.nobody())
     }
 
     /// Another endpoint for the second look: of another operator where one is usable, else of the same; `None` without.
@@ -120,7 +122,7 @@ impl Pool {
         None
     }
 
-    /// Every endpoint that may be read from now and is not behind, best first.
+    /// Every endpoint that may be read from now and keeps up with the others, best first.
     pub fn healthy(&self) -> Vec<Arc<Endpoint>> {
         let healthy = |endpoint: &&Arc<Endpoint>| endpoint.change(|health, now| health.abreast(now));
         self.endpoints.iter().filter(healthy).cloned().collect()
@@ -141,7 +143,7 @@ impl Pool {
     pub fn heads(&self) -> watch::Receiver<Option<Header>> {
         self.listeners.get_or_init(|| {
             let sockets = self.sockets.iter().cloned();
-            let listen = |(endpoint, url)| heads::listen(endpoint, url, self.limits, self.heads.clone());
+            let listen = |(endpoint, dialler)| heads::listen(endpoint, dialler, self.heads.clone());
             sockets.map(|socket| tokio::spawn(listen(socket)).abort_handle()).collect()
         });
         self.heads.subscribe()
@@ -151,11 +153,15 @@ impl Pool {
     pub fn forgive(&self) {
         for endpoint in &self.endpoints {
             endpoint.change(|health, _| health.forgive());
+            endpoint.with_pace(|pace, _| *pace = Pace::default());
         }
     }
 
-    /// Why no endpoint is usable, and when to come back.
+    /// Why no endpoint is usable, and when to come back: soon, since there is nobody else.
     fn nobody(&self) -> Error {
+        for endpoint in &self.endpoints {
+            endpoint.change(|health, _| health.hurry());
+        }
         let wrong = |endpoint: &Arc<Endpoint>| {
             let (found, reason) = endpoint.change(|health, _| health.wrong.clone())?;
             Some(Error::WrongChain { endpoint: endpoint.key().clone(), found, reason })
@@ -167,11 +173,7 @@ impl Pool {
         }
         let now = Instant::now();
         let soonest = self.endpoints.iter().map(|endpoint| endpoint.change(|health, _| health.wait(now))).min();
-        let each = self.endpoints.iter().map(|endpoint| {
-            let report = endpoint.report();
-            let why = report.last_error.map_or_else(String::new, |(reason, _)| format!(" ({reason})"));
-            format!("{} is {}{why}", report.key, report.state.as_str())
-        });
+        let each = self.endpoints.iter().map(|endpoint| endpoint.report().words());
         let reason = each.collect::<Vec<_>>().join("; ");
         Error::Transient {
             endpoint: None,
@@ -186,13 +188,14 @@ impl Pool {
 }
 
 /// The transport of a URL, not dialled yet; else what is wrong with the URL.
-pub(super) fn transport(url: &Secret<Url>, limits: Limits) -> Result<BoxTransport, String> {
+pub(super) fn transport(dialler: &Dialler) -> Result<BoxTransport, String> {
+    let (url, limits) = (&dialler.url, dialler.limits);
     match url.expose().scheme() {
         "http" | "https" => {
             let client = http::client(limits).map_err(|error| error.to_string())?;
             Ok(BoxTransport::new(Http::new(client, url.clone(), limits)))
         }
-        "ws" | "wss" => Ok(BoxTransport::new(Socket::new(url.clone(), limits))),
+        "ws" | "wss" => Ok(BoxTransport::new(Socket::new(dialler))),
         scheme => Err(format!("its URL begins with {scheme}, not http, https, ws or wss")),
     }
 }

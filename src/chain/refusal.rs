@@ -146,11 +146,15 @@ fn number_behind(text: &str, anchor: &str) -> Option<u64> {
     number.checked_mul(if thousands { 1_000 } else { 1 }).filter(|number| *number > 0)
 }
 
-/// How many blocks a text's `[0x…, 0x…]` spans.
+/// How many blocks a text's `[0x…, 0x…]`, or its "retry with the range 1-500", spans.
 fn suggested_blocks(text: &str) -> Option<u64> {
-    let (_, rest) = text.split_once("block range")?;
-    let (inside, _) = rest.split_once('[')?.1.split_once(']')?;
-    let (from, to) = inside.split_once(',')?;
+    let (from, to) = match text.split_once("retry with the range ") {
+        Some((_, rest)) => rest.split_once('-')?,
+        None => {
+            let (_, rest) = text.split_once("block range")?;
+            rest.split_once('[')?.1.split_once(']')?.0.split_once(',')?
+        }
+    };
     let (from, to) = (quantity(from.trim())?, quantity(to.trim())?);
     to.checked_sub(from)?.checked_add(1)
 }

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep};
 use url::Url;
 
 use super::call::fault;
+use super::dial::Dialler;
 use super::error::Fault;
 use super::json::{HeaderJson, Quantity, ReceiptJson};
 use super::pool::transport;
@@ -106,7 +107,8 @@ impl TestNode {
 
     fn of(key: Option<&EndpointKey>, url: &Secret<Url>, limits: Limits) -> Result<TestNode, NodeError> {
         let name = key.map_or_else(|| "the node".to_owned(), |key| format!("endpoint {key}"));
-        let transport = transport(url, limits).map_err(|why| NodeError::Refused(format!("{name}: {why}")))?;
+        let transport = transport(&Dialler::new(url.clone(), limits))
+            .map_err(|why| NodeError::Refused(format!("{name}: {why}")))?;
         Ok(TestNode { name, redactor: Redactor::new(url.expose()), client: RpcClient::new(transport, false) })
     }
 

@@ -19,7 +19,7 @@ pub struct Limits {
     pub bytes: usize,
     /// How long a `newHeads` subscription may be silent before its socket is taken for dead.
     pub silence: Duration,
-    /// The least time between two connections of one WebSocket.
+    /// The least time between two rebuilt WebSockets of one endpoint.
     pub rebuild: Duration,
 }
 
@@ -45,6 +45,9 @@ pub(super) enum Wire {
     /// Connection, TLS, protocol, HTML, a body cut short.
     #[error("{0}")]
     Broken(String),
+    /// A socket closed with the code that providers use for it.
+    #[error("closed the socket: too many requests")]
+    TooFast,
     /// More than [`Limits::bytes`].
     #[error("sent more than {0} bytes")]
     TooLong(usize),

@@ -108,6 +108,10 @@ pub const METHODS: [&str; 7] = [
 /// How a request to an endpoint ends.
 pub const RPC_OUTCOMES: [&str; 6] = ["ok", "error", "timeout", "too_wide", "rate_limited", "misbehaving"];
 
+/// What an endpoint is found to be.
+pub const ENDPOINT_STATES: [&str; 8] =
+    ["unchecked", "alive", "behind", "stalled", "wrong_chain", "rate_limited", "lying", "down"];
+
 /// How an attempt to deliver a webhook ends.
 pub const WEBHOOK_OUTCOMES: [&str; 9] =
     ["delivered", "refused_status", "redirect", "gone", "timeout", "connect", "blocked", "unsigned", "other"];
@@ -175,6 +179,9 @@ pub(super) const ENDPOINT: Label = Label {
         owned(network.flat_map(|network| network.endpoints.iter().map(EndpointKey::as_str)))
     },
 };
+
+/// What an endpoint is.
+pub(super) const ENDPOINT_STATE: Label = Label { name: "state", values: |_, _| owned(ENDPOINT_STATES) };
 
 /// A method of the RPC.
 pub(super) const METHOD: Label = Label { name: "method", values: |_, _| owned(METHODS) };

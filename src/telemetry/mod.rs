@@ -20,7 +20,8 @@ mod table;
 
 pub use exposition::{Exposition, InstallError, initialise, install, recorder, release};
 pub use labels::{
-    Label, Labels, METHODS, NetworkLabels, RPC_OUTCOMES, WEBHOOK_OUTCOMES, WEBHOOK_STATES, http_method, http_status,
+    ENDPOINT_STATES, Label, Labels, METHODS, NetworkLabels, RPC_OUTCOMES, WEBHOOK_OUTCOMES, WEBHOOK_STATES,
+    http_method, http_status,
 };
 pub use metrics::{AmountCounter, Counter, Description, Gauge, Histogram, Kind, Measure};
 pub use table::*;

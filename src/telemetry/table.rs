@@ -8,9 +8,9 @@ use std::time::Duration;
 use metrics::Unit;
 
 use super::labels::{
-    CORRECTION_KIND, ENDPOINT, FROM, HTTP_METHOD, HTTP_STATUS, INVALID_REASON, METHOD, NETWORK, NETWORK_OR_OTHER,
-    RPC_OUTCOME, STATUS, STEP_KIND, TASK, TASK_NETWORK, TO, TOKEN, TRANSFER_OUTCOME, UNMATCHED_REASON, VERSION,
-    WEBHOOK_OUTCOME, WEBHOOK_STATE,
+    CORRECTION_KIND, ENDPOINT, ENDPOINT_STATE, FROM, HTTP_METHOD, HTTP_STATUS, INVALID_REASON, METHOD, NETWORK,
+    NETWORK_OR_OTHER, RPC_OUTCOME, STATUS, STEP_KIND, TASK, TASK_NETWORK, TO, TOKEN, TRANSFER_OUTCOME,
+    UNMATCHED_REASON, VERSION, WEBHOOK_OUTCOME, WEBHOOK_STATE,
 };
 use super::metrics::{AmountCounter, Counter, Description, Gauge, Histogram};
 use crate::domain::{BlockNumber, Time};
@@ -86,6 +86,8 @@ table! {
         "Time from sending a request to its whole answer or its failure.";
     RPC_ENDPOINT_UP: Gauge<2, bool> = "rpc_endpoint_up" Count [NETWORK, ENDPOINT]
         "1 while the endpoint is usable: it answers, on the right chain, with a head that moves.";
+    RPC_ENDPOINT_STATE: Gauge<3, bool> = "rpc_endpoint_state" Count [NETWORK, ENDPOINT, ENDPOINT_STATE]
+        "1 for what the endpoint is, as it was found the last time it was asked; 0 for all else.";
     RPC_ENDPOINT_HEAD_BLOCK: Gauge<2, BlockNumber> = "rpc_endpoint_head_block" Count [NETWORK, ENDPOINT]
         "Newest block this endpoint has said it has.";
 

@@ -158,3 +158,33 @@ async fn nobody_listens() {
     let text = reason(pool.first().await.unwrap_err());
     assert!(text.contains("cannot be connected to"), "{text}");
 }
+
+/// A batch is judged call by call: one without an answer, or with another's, condemns it.
+#[tokio::test]
+async fn a_batch_with_a_member_missing_or_mixed_up_is_no_answer() {
+    type Spoil = fn(&mut Vec<serde_json::Value>);
+    let missing: Spoil = |answers| drop(answers.pop());
+    let swapped: Spoil = |answers| {
+        let ids: Vec<_> = answers.iter().map(|answer| answer["id"].clone()).rev().collect();
+        answers.iter_mut().zip(ids).for_each(|(answer, id)| answer["id"] = id);
+    };
+    for (spoil, expected) in [(missing, "unanswered"), (swapped, "gave block 2 when asked for 1")] {
+        let server = http(move |asked| {
+            let calls = asked.as_array().cloned().unwrap_or_default();
+            let answer = |call: &serde_json::Value| {
+                let hex = call["params"][0].as_str().unwrap().trim_start_matches("0x").to_owned();
+                let result = header(u64::from_str_radix(&hex, 16).unwrap());
+                serde_json::json!({ "jsonrpc": "2.0", "id": call["id"], "result": result })
+            };
+            let mut answers: Vec<_> = calls.iter().map(answer).collect();
+            spoil(&mut answers);
+            ok(&answers.into())
+        })
+        .await;
+        let pool = pool_of(&server).await;
+        let error = pool.endpoints()[0].headers(&[BlockNumber(1), BlockNumber(2)]).await.unwrap_err();
+        assert!(matches!(error, Error::Misbehaving { .. }), "{error}");
+        assert!(error.to_string().contains(expected), "{error}");
+        assert_eq!(pool.report()[0].state, EndpointState::Lying);
+    }
+}

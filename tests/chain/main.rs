@@ -7,6 +7,7 @@
 mod scripted;
 
 mod answers;
+mod golden;
 mod http;
 mod network;
 mod pool;

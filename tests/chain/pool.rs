@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use alloy::primitives::{B256, U256};
 use deposit_watcher::chain::{EndpointState, Error, Pool};
+use deposit_watcher::domain::{BlockNumber, EndpointKey, Slug};
+use deposit_watcher::telemetry::{self, Labels, NetworkLabels};
 
 use super::network::{CHAIN, pool};
 use super::scripted::{Down, Lie, Log, Node, PAYER, TOKEN, World, account};
@@ -147,7 +149,7 @@ async fn rate_limits_are_obeyed_and_inspections_wait_too() {
 }
 
 #[tokio::test]
-async fn one_that_says_what_cannot_be_is_set_aside() {
+async fn one_that_says_what_cannot_be_is_lying() {
     let world = World::new(CHAIN);
     let (a, _, _, pool) = three(&world);
     let head = world.mine(vec![world.pay(TOKEN, PAYER, account(1), U256::from(1))]);
@@ -160,5 +162,219 @@ async fn one_that_says_what_cannot_be_is_set_aside() {
     assert_eq!(first(&pool).await, "b");
     a.heal();
     pool.inspect(None).await;
-    assert_eq!(states(&pool)[0], EndpointState::SetAside, "an inspection does not end its rest");
+    let report = &pool.report()[0];
+    assert_eq!(report.state, EndpointState::Lying, "an inspection does not end its rest");
+    let (why, _) = report.lied.clone().unwrap();
+    assert_eq!(why, format!("gave block {} when asked for {}", head.block.number.minus(1), head.block.number));
+}
+
+/// The states of `a` in what `/metrics` would show.
+fn shown(text: &str) -> Vec<String> {
+    let lines = text.lines().filter(|line| line.starts_with("deposit_watcher_rpc_endpoint_state{"));
+    lines
+        .filter_map(|line| line.strip_suffix(" 1")?.split_once("state=\"")?.1.strip_suffix("\"}"))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn the_metric_has_one_state_at_a_time() {
+    let (recorder, exposition) = telemetry::recorder().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    metrics::with_local_recorder(&recorder, || {
+        let endpoints = vec![EndpointKey::parse("a").unwrap()];
+        let test = NetworkLabels { slug: Slug::parse("test").unwrap(), tokens: vec![], endpoints };
+        telemetry::initialise(Labels { networks: vec![test], ..Labels::default() });
+        assert_eq!(exposition.render().matches("deposit_watcher_rpc_endpoint_state{").count(), 8);
+        assert!(shown(&exposition.render()).is_empty());
+        let world = World::new(CHAIN);
+        let node = world.node("a");
+        let pool = pool(&[("a", "us", node.transport())]);
+        assert_eq!(shown(&exposition.render()), ["unchecked"]);
+        runtime.block_on(pool.inspect(None));
+        assert_eq!(shown(&exposition.render()), ["alive"]);
+        node.set(|is| is.chain_id = Some(1));
+        runtime.block_on(pool.inspect(None));
+        assert_eq!(shown(&exposition.render()), ["wrong_chain"]);
+    });
+}
+
+/// Two endpoints of two operators, the first of them a liar about its head.
+fn two(world: &World) -> (Node, Node, Pool) {
+    world.mine_empty(100);
+    let (a, b) = (world.node("a"), world.node("b"));
+    let pool = pool(&[("a", "us", a.transport()), ("b", "them", b.transport())]);
+    (a, b, pool)
+}
+
+#[tokio::test]
+async fn one_operator_alone_must_show_the_head_that_leaves_another_behind() {
+    let world = World::new(CHAIN);
+    let (a, b, pool) = two(&world);
+    b.set(|is| is.lag = 20);
+    pool.inspect(None).await;
+    assert_eq!(states(&pool), [EndpointState::Alive, EndpointState::Behind]);
+    assert_eq!(a.counts().packets, 2, "its head, and what lies between");
+    b.heal();
+    a.set(|is| is.lag = 20);
+    pool.inspect(None).await;
+    assert_eq!(states(&pool), [EndpointState::Behind, EndpointState::Alive]);
+    assert_eq!(first(&pool).await, "b");
+}
+
+#[tokio::test]
+async fn a_head_far_ahead_that_nobody_can_show_makes_nobody_behind() {
+    let world = World::new(CHAIN);
+    let (a, b, pool) = two(&world);
+    a.set(|is| is.boast = 1_000);
+    pool.inspect(None).await;
+    assert_eq!(states(&pool), [EndpointState::Lying, EndpointState::Alive]);
+    let (why, _) = pool.report()[0].lied.clone().unwrap();
+    assert_eq!(why, "says that its head is 1100 and does not have that chain");
+    assert_eq!(first(&pool).await, "b");
+    a.heal();
+    b.set(|is| is.boast = 1_000);
+    pool.forgive();
+    pool.inspect(None).await;
+    assert_eq!(states(&pool), [EndpointState::Alive, EndpointState::Lying], "nor does one of less priority");
+}
+
+#[tokio::test]
+async fn one_against_two_makes_nobody_behind() {
+    let world = World::new(CHAIN);
+    world.mine_empty(100);
+    let (a, b, c) = (world.node("a"), world.node("b"), world.node("c"));
+    let pool = pool(&[("a", "us", a.transport()), ("b", "them", b.transport()), ("c", "others", c.transport())]);
+    for node in [&b, &c] {
+        node.set(|is| is.lag = 20);
+    }
+    pool.inspect(None).await;
+    assert_eq!(states(&pool), [EndpointState::Alive; 3]);
+    c.set(|is| is.lag = 0);
+    pool.inspect(None).await;
+    assert_eq!(states(&pool), [EndpointState::Alive, EndpointState::Behind, EndpointState::Alive]);
+}
+
+#[tokio::test]
+async fn a_head_dated_too_far_ahead_is_no_measure_and_no_head() {
+    let world = World::new(CHAIN);
+    world.mine_empty(100);
+    let (a, b) = (world.node("a"), world.node("b"));
+    let mut settings =
+        super::network::network(&[("a", "http://127.0.0.1:1/", "us"), ("b", "http://127.0.0.1:1/", "them")]);
+    settings.max_clock_drift = Some(Duration::from_secs(900));
+    let transports = vec![(super::network::key("a"), a.transport()), (super::network::key("b"), b.transport())];
+    let pool = Pool::with_transports(&settings, transports);
+    b.freeze();
+    let now = u64::try_from(chrono::Utc::now().timestamp()).unwrap();
+    (0..5).for_each(|at| _ = world.mine_at(now + 3_600 + at, vec![]));
+    pool.inspect(None).await;
+    assert_eq!(states(&pool), [EndpointState::Lying, EndpointState::Alive]);
+    assert!(pool.report()[0].lied.clone().unwrap().0.contains("ahead of the clock"));
+    b.thaw();
+    pool.forgive();
+    pool.inspect(None).await;
+    assert_eq!(states(&pool), [EndpointState::Alive; 2], "where all say so it may be our clock");
+}
+
+#[tokio::test]
+async fn a_head_that_goes_backwards_is_told_and_is_no_reorganisation() {
+    let world = World::new(CHAIN);
+    let (a, _, pool) = two(&world);
+    let endpoint = pool.first().await.unwrap();
+    assert_eq!(endpoint.latest().await.unwrap().block.number, BlockNumber(100));
+    a.set(|is| is.lag = 2);
+    assert_eq!(endpoint.latest().await.unwrap().block.number, BlockNumber(98));
+    let report = pool.report().remove(0);
+    assert_eq!(report.state, EndpointState::Alive);
+    assert_eq!(report.last_error.unwrap().0, "its head went backwards, from 100 to 98");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_stands_still_while_others_move_is_the_last_resort() {
+    let world = World::new(CHAIN);
+    let (a, _, pool) = two(&world);
+    pool.inspect(None).await;
+    world.mine_empty(2);
+    pool.inspect(None).await;
+    a.freeze();
+    world.mine_empty(30);
+    pool.inspect(None).await;
+    assert_eq!(states(&pool), [EndpointState::Behind, EndpointState::Alive]);
+    tokio::time::advance(Duration::from_secs(60)).await;
+    world.mine_empty(30);
+    pool.inspect(None).await;
+    assert_eq!(states(&pool), [EndpointState::Stalled, EndpointState::Alive]);
+    assert_eq!((first(&pool).await.as_str(), pool.healthy().len()), ("b", 1));
+    assert!(pool.report()[0].last_error.clone().unwrap().0.contains("stands still while others move"));
+    a.thaw();
+    pool.inspect(None).await;
+    assert_eq!((states(&pool)[0], first(&pool).await.as_str()), (EndpointState::Alive, "a"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_chain_at_rest_stays_in_use() {
+    let world = World::new(CHAIN);
+    world.mine_empty(3);
+    let node = world.node("a");
+    let pool = pool(&[("a", "us", node.transport())]);
+    pool.inspect(None).await;
+    tokio::time::advance(Duration::from_secs(3_600)).await;
+    pool.inspect(None).await;
+    assert_eq!(states(&pool), [EndpointState::Stalled]);
+    let endpoint = pool.first().await.unwrap();
+    assert_eq!(pool.healthy().len(), 1, "both looks may come from it");
+    world.mine_empty(1);
+    endpoint.latest().await.unwrap();
+    assert_eq!(states(&pool), [EndpointState::Alive]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_long_outage_the_only_one_is_asked_again_soon() {
+    let world = World::new(CHAIN);
+    let node = world.node("a");
+    let pool = pool(&[("a", "us", node.transport())]);
+    pool.inspect(None).await;
+    node.set(|is| is.down = Some(Down::Refused));
+    let mut waits = Vec::new();
+    for _ in 0..14 {
+        pool.inspect(None).await;
+        let wait = pool.first().await.unwrap_err().retry_after().unwrap();
+        waits.push(wait);
+        tokio::time::advance(wait).await;
+    }
+    assert!(waits.iter().all(|wait| *wait <= Duration::from_secs(15)), "{waits:?}");
+    assert!(waits.last() >= Some(&Duration::from_secs(14)), "{waits:?}");
+    node.set(|is| is.down = Some(Down::Status(429, Some(Duration::from_secs(120)))));
+    assert!(
+        pool.first().await.unwrap_err().retry_after() > Some(Duration::from_secs(100)),
+        "what was asked for is obeyed"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_asked_to_be_slower_is_asked_more_slowly() {
+    let world = World::new(CHAIN);
+    let node = world.node("a");
+    let pool = pool(&[("a", "us", node.transport())]);
+    let endpoint = pool.first().await.unwrap();
+    for _ in 0..39 {
+        endpoint.latest().await.unwrap();
+    }
+    node.set(|is| is.down = Some(Down::Error(-32005, "project ID request rate exceeded".to_owned())));
+    endpoint.latest().await.unwrap_err();
+    assert_eq!(pool.report()[0].pace, Some(20), "half of what was sent in that second");
+    node.heal();
+    tokio::time::advance(Duration::from_secs(2)).await;
+    let started = tokio::time::Instant::now();
+    for _ in 0..40 {
+        endpoint.latest().await.unwrap();
+    }
+    let took = started.elapsed();
+    assert!((1_900..2_100).contains(&took.as_millis()), "{took:?}");
+    for _ in 0..30 {
+        tokio::time::advance(Duration::from_secs(10)).await;
+        endpoint.latest().await.unwrap();
+    }
+    assert!(pool.report()[0].pace >= Some(45), "it grows again: {:?}", pool.report()[0].pace);
 }

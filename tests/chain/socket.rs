@@ -10,6 +10,8 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::{WebSocketStream, accept_async};
 
 use super::network::{CHAIN, network};
@@ -244,4 +246,108 @@ async fn dropping_the_pool_ends_its_listeners() {
     let mut heads = pool.heads();
     drop(pool);
     assert!(heads.changed().await.is_err());
+}
+
+#[tokio::test]
+async fn a_socket_closed_for_asking_too_much_is_a_rate_limit() {
+    let server = serve(|_, _| {
+        vec![Message::Close(Some(CloseFrame { code: CloseCode::Policy, reason: "too many requests".into() }))]
+    })
+    .await;
+    let pool = pool_of(&server);
+    let error = pool.endpoints()[0].latest().await.unwrap_err();
+    assert!(error.retry_after() >= Some(Duration::from_secs(1)), "{error}");
+    assert_eq!(pool.report()[0].state, EndpointState::RateLimited);
+}
+
+/// How many connections an endpoint sees in a second and a half, and in its last third, while heads are listened to and
+/// questions asked without a pause. The least time between two rebuilds is a tenth of a second.
+async fn storm(speak: impl Fn(usize, &Value) -> Vec<Message> + Send + Sync + 'static) -> (usize, usize) {
+    let server = serve(speak).await;
+    let pool = pool_of(&server);
+    let _heads = pool.heads();
+    let started = Instant::now();
+    let mut early = 0;
+    while started.elapsed() < Duration::from_millis(1_500) {
+        let _ = tokio::time::timeout(Duration::from_millis(20), pool.endpoints()[0].latest()).await;
+        if started.elapsed() < Duration::from_millis(1_000) {
+            early = server.connections();
+        }
+    }
+    (server.connections(), server.connections() - early)
+}
+
+#[tokio::test]
+async fn a_peer_that_breaks_every_socket_is_not_stormed() {
+    let poison: [fn() -> Message; 3] = [
+        || Message::Close(None),
+        || Message::text("{"),
+        || Message::text(r#"{"jsonrpc":"2.0","id":99,"error":null,"result":"0x1"}"#),
+    ];
+    let storms = poison.map(|poison| storm(move |_, _| vec![poison()]));
+    for (all, last) in futures_util::future::join_all(storms).await {
+        assert!(
+            (4..=11).contains(&all),
+            "{all} connections: two, and then one in a tenth of a second at most, ever fewer"
+        );
+        assert!(last <= 3, "{last} of {all} connections in the last third: pauses grow");
+    }
+}
+
+/// A head each time, so that every subscription seems to work: pauses still are as long as they must be.
+#[tokio::test]
+async fn a_subscription_that_dies_after_each_head_is_not_stormed() {
+    let heads = |number: usize, asked: &Value| match asked["method"] == "eth_subscribe" {
+        true => vec![head(number as u64), Message::Close(None)],
+        false => text(&honest(CHAIN, asked)),
+    };
+    let (all, _) = storm(heads).await;
+    assert!((3..=8).contains(&all), "{all}");
+}
+
+#[tokio::test]
+async fn a_refused_subscription_is_asked_for_again() {
+    let server = serve(|number, asked| match (asked["method"] == "eth_subscribe", number) {
+        (true, 2) => vec![head(20), Message::Close(None)],
+        (true, 3) => text(&json!({ "id": 1, "error": { "code": -32005, "message": "too many subscriptions" } })),
+        (true, _) => vec![head(40)],
+        (false, _) => text(&honest(CHAIN, asked)),
+    })
+    .await;
+    let pool = pool_of(&server);
+    pool.first().await.unwrap();
+    let mut heads = pool.heads();
+    let told = |number: u64| move |head: &Option<_>| matches!(head, Some(deposit_watcher::domain::Header { block, .. }) if block.number == BlockNumber(number));
+    tokio::time::timeout(Duration::from_secs(5), heads.wait_for(told(40))).await.unwrap().unwrap();
+    assert_eq!(server.connections(), 4, "requests, a subscription, one refused, and the one that works");
+}
+
+/// Pings, notices of other kinds and the same head again: the subscription is silent all the same.
+#[tokio::test]
+async fn chatter_does_not_hide_a_silent_subscription() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}/canary0123456789", listener.local_addr().unwrap());
+    let connections: Arc<AtomicUsize> = Arc::default();
+    let counter = connections.clone();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            counter.fetch_add(1, Ordering::SeqCst);
+            tokio::spawn(async move {
+                let mut peer = accept_async(stream).await.unwrap();
+                let other = || Message::text(json!({ "jsonrpc": "2.0", "method": "eth_syncing" }).to_string());
+                while peer.send(head(5)).await.is_ok() && peer.send(other()).await.is_ok() {
+                    let _ = peer.send(Message::Ping(vec![1].into())).await;
+                    tokio::time::sleep(Duration::from_millis(30)).await;
+                }
+            });
+        }
+    });
+    let pool = pool_of(&Server { url, connections: connections.clone() });
+    let _heads = pool.heads();
+    let started = Instant::now();
+    while connections.load(Ordering::SeqCst) < 3 && started.elapsed() < Duration::from_secs(5) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(connections.load(Ordering::SeqCst) >= 3);
+    assert!(started.elapsed() > Duration::from_millis(600), "two silences");
 }

@@ -58,10 +58,11 @@ async fn one(network: &Network, endpoint: &Endpoint, report: &EndpointReport) ->
 fn trouble(part: &str, report: &EndpointReport) -> Option<Line> {
     let why = report.last_error.as_ref().map_or("it gave no answer", |(reason, _)| reason.as_str());
     let (what, cure) = match report.state {
-        EndpointState::Alive | EndpointState::Behind => return None,
+        EndpointState::Alive => return None,
+        EndpointState::Behind | EndpointState::Stalled => ("does not keep up", "wait while it syncs, or use another"),
         EndpointState::WrongChain => ("serves another chain", "correct its url, or the network's chain_id"),
         EndpointState::RateLimited => ("asks us to slow down", "raise its plan or add another endpoint"),
-        EndpointState::SetAside => ("said what cannot be", "tell its operator; use another"),
+        EndpointState::Lying => ("said what cannot be", "tell its operator; use another"),
         EndpointState::Down | EndpointState::Unchecked => ("gives no answer", "check its url, its key and the network"),
     };
     Some(Line::finding(part, format!("{what}: {why}"), cure))

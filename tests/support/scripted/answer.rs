@@ -51,25 +51,27 @@ fn block_by_number(state: &mut State, node: usize, view: &[Arc<Block>], at: &str
     };
     let Some(block) = view.get(number as usize) else { return Ok(Value::Null) };
     served(state, node, block, false);
-    Ok(header_json(block, is))
+    Ok(header_json(block, is, if at == "latest" { is.boast } else { 0 }))
 }
 
 fn block_by_hash(state: &mut State, node: usize, view: &[Arc<Block>], hash: &Value, is: &Behaviour) -> Outcome {
     let hash: B256 = serde_json::from_value(hash.clone()).unwrap();
     let Some(block) = view.iter().find(|block| block.hash == hash) else { return Ok(Value::Null) };
     served(state, node, block, false);
-    Ok(header_json(block, is))
+    Ok(header_json(block, is, 0))
 }
 
-/// Every field that the hash covers, and some that nobody knows.
-fn header_json(block: &Block, is: &Behaviour) -> Value {
+/// Every field that the hash covers, and some that nobody knows; of a block that is said to stand `boast` higher.
+fn header_json(block: &Block, is: &Behaviour, boast: u64) -> Value {
     let number = block.number;
     let hash = is.genesis.filter(|_| number == 0).unwrap_or(block.hash);
-    let number = block.number.saturating_sub(u64::from(is.wrong_number));
+    let number = block.number.saturating_sub(u64::from(is.wrong_number)) + boast;
     let mut json = serde_json::to_value(&block.head).unwrap();
     let txs: Vec<B256> = block.txs.iter().map(|tx| tx.hash).collect();
-    let more =
-        json!({ "number": hex(number), "hash": hash, "uncles": [], "transactions": txs, "l1BlockNumber": "0x1" });
+    let more = json!({
+        "number": hex(number), "hash": hash, "timestamp": hex(block.time + 2 * boast), "uncles": [],
+        "transactions": txs, "l1BlockNumber": "0x1",
+    });
     json.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     if is.odd_headers {
         json["withdrawalsRoot"] = json!(B256::repeat_byte(9));

@@ -81,6 +81,8 @@ pub struct Behaviour {
     pub empty_logs: bool,
     /// Logs of a block that it lacks are `[]` (reth #7371), not an error.
     pub unknown_is_empty: bool,
+    /// `latest` comes with a number so much too high, and a time to match.
+    pub boast: u64,
     /// Blocks come with the number below theirs.
     pub wrong_number: bool,
     /// Every log twice.
