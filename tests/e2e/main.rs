@@ -17,6 +17,8 @@ mod support;
 mod rig;
 
 mod catch_up;
+mod commits;
+mod database;
 mod faults;
 mod kinds;
 mod merchant;
@@ -30,3 +32,4 @@ mod secrets;
 mod simulation;
 mod socket;
 mod story;
+mod takeover;

@@ -9,6 +9,8 @@
 //! ```
 #![allow(dead_code, reason = "no test binary uses all of it")]
 
+pub(crate) mod line;
+
 use std::sync::OnceLock;
 
 use deposit_watcher::demo::{Anvil, Postgres, Tools};

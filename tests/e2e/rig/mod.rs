@@ -105,6 +105,13 @@ impl Rig {
         std::fs::write(self.config(), config::text(&self.database, sections)).unwrap();
     }
 
+    /// The same with so many connections to the database.
+    pub(crate) fn with_connections(&self, most: u32) {
+        let text = std::fs::read_to_string(self.config()).unwrap();
+        let text = text.replacen("[database]\n", &format!("[database]\nmax_connections = {most}\n"), 1);
+        std::fs::write(self.config(), text).unwrap();
+    }
+
     /// The configuration file.
     pub(crate) fn config(&self) -> PathBuf {
         self.folder.path().join("networks.toml")
