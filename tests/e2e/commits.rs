@@ -112,7 +112,7 @@ async fn cut_off_from_the_database_the_holder_is_followed_within_ten_seconds_and
 async fn connections_that_fall_silent_for_ever_are_given_up_and_others_opened() {
     let chain = Chain::start().await;
     let (line, rig, _) = two_ways(&chain).await;
-    rig.with_connections(2);
+    rig.with_database("max_connections = 2");
     let mut process = rig.run().await;
     process.is_ready().await;
     // Until a statement under way was hit: its place in the pool is not lost with it.

@@ -241,7 +241,7 @@ async fn with_hardly_a_connection_to_be_had_everything_goes_on() {
     }
     let url = database.url().replacen(Postgres::USER, &format!("{name}_few"), 1);
     let rig = Rig::on(pool, &url, &[chain.section()]);
-    rig.with_connections(2);
+    rig.with_database("max_connections = 2");
     let mut process = rig.run().await;
     process.is_ready().await;
 

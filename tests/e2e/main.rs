@@ -19,6 +19,7 @@ mod rig;
 mod catch_up;
 mod commits;
 mod database;
+mod debian;
 mod faults;
 mod kinds;
 mod merchant;

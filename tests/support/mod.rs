@@ -21,7 +21,8 @@ use tokio::sync::OnceCell;
 
 /// The pinned binaries: `make tools`.
 pub(crate) fn tools() -> Tools {
-    Tools::at(std::env::var_os(Tools::VARIABLE).unwrap_or_else(|| Tools::FOLDER.into()))
+    let tools = Tools::at(std::env::var_os(Tools::VARIABLE).unwrap_or_else(|| Tools::FOLDER.into()));
+    tools.with_postgres(std::env::var_os(Tools::POSTGRES_VARIABLE).map(Into::into))
 }
 
 /// A chain of its own for this test.
