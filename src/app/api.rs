@@ -123,7 +123,8 @@ fn readiness(store: Store) -> Readiness {
         let store = store.clone();
         async move {
             let asked = timeout(PATIENCE, store.missing_migrations()).await;
-            let missing = asked.unwrap_or_else(|_| Err(Error::Unavailable("no answer".to_owned())));
+            let silence = || store.refusal().unwrap_or("no answer").to_owned();
+            let missing = asked.unwrap_or_else(|_| Err(Error::Unavailable(silence())));
             let outcome = missing.map_err(|error| error.to_string()).and_then(|missing| match missing.len() {
                 0 => Ok(()),
                 missing => Err(format!("{missing} migrations are missing; run `deposit-watcher migrate`")),

@@ -17,6 +17,8 @@ use crate::watcher::Watcher;
 
 /// How often a network that somebody else holds is asked for.
 const ASK_EVERY: Duration = Duration::from_secs(1);
+/// What the database is given to say whether a network is to be had.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(3);
 /// What a step in flight is given to end when we must stop. What it would commit later, its fence refuses.
 const LAST_STEP: Duration = Duration::from_secs(6);
 /// What handing over may take.
@@ -55,10 +57,15 @@ pub(super) async fn run(house: Arc<House>, post: Arc<Post>) {
     }
 }
 
+/// The lease, if it is to be had. What is taken after we stopped waiting runs out by itself.
 async fn enter(house: &House, post: &Post) -> Result<Option<Lease>, Error> {
     let network = &post.network;
-    house.store.introduce_network(&network.slug, network.chain_id, network.testnet).await?;
-    house.store.take_lease(&network.slug, &house.holder, &house.digest).await
+    let asking = async {
+        house.store.introduce_network(&network.slug, network.chain_id, network.testnet).await?;
+        house.store.take_lease(&network.slug, &house.holder, &house.digest).await
+    };
+    let silence = || Error::Unavailable(house.store.refusal().unwrap_or("no answer").to_owned());
+    timeout(ANSWERED_WITHIN, asking).await.unwrap_or_else(|_| Err(silence()))
 }
 
 /// Works the network while the lease lasts; false when the work panicked.

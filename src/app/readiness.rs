@@ -22,7 +22,8 @@ pub(super) fn of(house: Arc<House>) -> Readiness {
 
 async fn parts(house: Arc<House>) -> Vec<Part> {
     let asked = timeout(PATIENCE, database(&house)).await;
-    let answer = asked.map_err(|_| "no answer".to_owned()).and_then(|answer| answer.map_err(|error| error.to_string()));
+    let silence = || house.store.refusal().unwrap_or("no answer").to_owned();
+    let answer = asked.map_err(|_| silence()).and_then(|answer| answer.map_err(|error| error.to_string()));
     let statuses = answer.and_then(|(missing, statuses)| match missing {
         0 => Ok(statuses),
         missing => Err(format!("{missing} migrations are missing; run `deposit-watcher migrate`")),

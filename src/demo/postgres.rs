@@ -42,6 +42,10 @@ pub enum Stop {
 #[derive(Debug)]
 pub struct Postgres {
     guard: Guard,
+    /// Where its programs are.
+    bin: String,
+    /// What is set besides.
+    settings: Vec<String>,
     port: u16,
 }
 
@@ -52,19 +56,50 @@ impl Postgres {
     /// Makes a cluster and starts it; blocks for about half a second. PostgreSQL refuses root, so root runs it as `postgres`
     /// or, where there is no such user, as `nobody`.
     pub fn start(tools: &Tools) -> anyhow::Result<Postgres> {
-        let native = tools.postgres()?;
+        Postgres::start_with(tools, &[])
+    }
+
+    /// The same with these settings, `name=value` without blanks.
+    pub fn start_with(tools: &Tools, settings: &[&str]) -> anyhow::Result<Postgres> {
+        let mut postgres = Postgres::lay(tools, settings)?;
+        let user = Postgres::USER;
+        let initdb = format!(
+            "{}/initdb -D data -A trust -E UTF8 --no-locale --no-sync --no-instructions -U {user}",
+            postgres.bin
+        );
+        postgres.guard.run(&initdb.split(' ').collect::<Vec<_>>()).context("cannot make a PostgreSQL cluster")?;
+        postgres.start_on_a_free_port()?;
+        Ok(postgres)
+    }
+
+    /// A standby that follows this one, which must have been started with `wal_level=replica` and some `max_wal_senders`.
+    /// Needs an installed PostgreSQL: ours from npm has no `pg_basebackup`.
+    pub fn standby(&self, tools: &Tools) -> anyhow::Result<Postgres> {
+        let settings: Vec<&str> = self.settings.iter().map(String::as_str).collect();
+        let mut standby = Postgres::lay(tools, &settings)?;
+        let from = format!("-h 127.0.0.1 -p {} -U {}", self.port, Postgres::USER);
+        let copy = format!("{}/pg_basebackup -D data -R -X stream -c fast -N {from}", standby.bin);
+        standby.guard.run(&copy.split(' ').collect::<Vec<_>>()).context("cannot copy the cluster")?;
+        standby.start_on_a_free_port()?;
+        Ok(standby)
+    }
+
+    /// A folder with nothing in it but what it takes to make a cluster.
+    fn lay(tools: &Tools, settings: &[&str]) -> anyhow::Result<Postgres> {
         let user = other_user()?;
         // A folder named by TMPDIR may be closed to the other user.
         let parent = if user.is_some() { PathBuf::from("/tmp") } else { std::env::temp_dir() };
-        let mut guard = Guard::new(&parent, user, "QUIT")?;
-        copy_postgres(&native, &guard.folder().join("pg"), user)?;
-        let initdb = "pg/bin/initdb -D data -A trust -E UTF8 --no-locale --no-sync --no-instructions -U";
-        let mut words: Vec<&str> = initdb.split(' ').collect();
-        words.push(Postgres::USER);
-        guard.run(&words).context("cannot make a PostgreSQL cluster")?;
-        let mut postgres = Postgres { guard, port: 0 };
-        postgres.start_on_a_free_port()?;
-        Ok(postgres)
+        let bin = match tools.installed_postgres() {
+            Some(bin) => bin.display().to_string(),
+            None => "pg/bin".to_owned(),
+        };
+        let native = if tools.installed_postgres().is_none() { Some(tools.postgres()?) } else { None };
+        let guard = Guard::new(&parent, user, "QUIT")?;
+        if let Some(native) = native {
+            copy_postgres(&native, &guard.folder().join("pg"), user)?;
+        }
+        let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
+        Ok(Postgres { guard, bin, settings, port: 0 })
     }
 
     /// `postgres://…` of a database, which need not exist; `postgres` always does.
@@ -93,14 +128,17 @@ impl Postgres {
     /// Starts it again on the same data and the same port. Blocks until it answers.
     pub fn start_again(&mut self) -> anyhow::Result<()> {
         let port = self.port.to_string();
-        let mut words = vec!["pg/bin/postgres", "-D", "data", "-p", &port];
-        words.extend(SPEED.iter().flat_map(|setting| ["-c", setting]));
+        let postgres = format!("{}/postgres", self.bin);
+        let mut words = vec![postgres.as_str(), "-D", "data", "-p", &port];
+        // The last one counts.
+        let settings = SPEED.iter().copied().chain(self.settings.iter().map(String::as_str));
+        words.extend(settings.flat_map(|setting| ["-c", setting]));
         let pid = self.guard.start(&words)?.to_string();
         self.guard.wait(|guard| {
             // What pg_ctl waits for: line 1 the process id, line 8 the state.
             let file = fs::read_to_string(guard.folder().join("data/postmaster.pid")).ok()?;
             let ours = file.lines().next()?.trim() == pid;
-            (ours && file.lines().nth(7)?.trim() == "ready").then_some(())
+            (ours && ["ready", "standby"].contains(&file.lines().nth(7)?.trim())).then_some(())
         })
     }
 
@@ -117,8 +155,8 @@ impl Postgres {
     }
 }
 
-/// Whom to run as when we are root.
-fn other_user() -> anyhow::Result<Option<User>> {
+/// Whom to run what refuses root as when we are root.
+pub fn other_user() -> anyhow::Result<Option<User>> {
     if id(&["-u"]) != Some(0) {
         return Ok(None);
     }

@@ -15,6 +15,7 @@ use super::guard::User;
 #[derive(Debug, Clone)]
 pub struct Tools {
     folder: PathBuf,
+    installed: Option<PathBuf>,
 }
 
 impl Tools {
@@ -23,9 +24,22 @@ impl Tools {
     /// Names another folder.
     pub const VARIABLE: &'static str = "DEPOSIT_WATCHER_TOOLS";
 
+    /// Names a folder with `initdb` and `postgres` of another PostgreSQL, such as `/usr/lib/postgresql/15/bin`.
+    pub const POSTGRES_VARIABLE: &'static str = "DEPOSIT_WATCHER_POSTGRES_BIN";
+
     /// The tools in this folder.
     pub fn at(folder: impl Into<PathBuf>) -> Tools {
-        Tools { folder: folder.into() }
+        Tools { folder: folder.into(), installed: None }
+    }
+
+    /// The same with a PostgreSQL that is installed on this machine.
+    pub fn with_postgres(self, bin: Option<PathBuf>) -> Tools {
+        Tools { installed: bin, ..self }
+    }
+
+    /// Where that one's programs are.
+    pub fn installed_postgres(&self) -> Option<&Path> {
+        self.installed.as_deref()
     }
 
     /// anvil itself.

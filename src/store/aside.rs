@@ -1,8 +1,6 @@
 //! What a derivation leaves for others: amounts that are due, claimed against new sessions, and destinations put aside
 //! because one of their sessions is held.
 
-use sqlx::Executor;
-
 use super::sessions::Destination;
 use super::{Error, Unit};
 use crate::domain::{SessionId, Slug};
@@ -14,8 +12,7 @@ impl Unit {
     pub async fn claim_due(&mut self, due: &[(SessionId, String)]) -> Result<(), Error> {
         let (ids, amounts): (Vec<String>, Vec<String>) =
             due.iter().map(|(id, amount)| (id.0.clone(), amount.clone())).unzip();
-        let mut attempt = self.savepoint().await?;
-        attempt.execute(sqlx::raw_sql("SET LOCAL lock_timeout = '50ms'")).await?;
+        self.say("SAVEPOINT claim; SET LOCAL lock_timeout = '50ms'").await?;
         let claimed = sqlx::query!(
             "INSERT INTO amount_claims (network, token_address, to_address, amount, session_id)
              SELECT DISTINCT ON (s.network, s.token_address, s.to_address, n.amount::numeric)
@@ -25,15 +22,12 @@ impl Unit {
             &ids,
             &amounts,
         )
-        .execute(&mut *attempt)
+        .execute(self.connection())
         .await;
         match claimed {
-            Ok(_) => {
-                attempt.execute(sqlx::raw_sql("SET LOCAL lock_timeout = '1s'")).await?;
-                Ok(attempt.commit().await?)
-            }
+            Ok(_) => self.say("SET LOCAL lock_timeout = '1s'; RELEASE SAVEPOINT claim").await,
             Err(error) if error.as_database_error().is_some_and(|e| e.code().as_deref() == Some("55P03")) => {
-                Ok(attempt.rollback().await?)
+                self.say("ROLLBACK TO SAVEPOINT claim; RELEASE SAVEPOINT claim").await
             }
             Err(error) => Err(error.into()),
         }

@@ -1,44 +1,61 @@
 //! Transactions that no [`Unit`](super::Unit) holds: what somebody asked for, done to its end though he has gone.
 
 use std::ops::{Deref, DerefMut};
+use std::time::Duration;
 
-use sqlx::pool::PoolConnection;
-use sqlx::postgres::PgPool;
-use sqlx::{Executor, PgConnection, Postgres};
+use sqlx::{Executor, PgConnection};
+use tokio::time::timeout;
 
 use super::Error;
+use super::lines::{Bounded, Line, Lines, Opening, opening};
 use super::unit::left_behind;
 
+/// What a whole errand may take; the server ends each of its statements before.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// A frozen holder must block nobody: the server itself ends what takes too long.
-const BEGIN: &str = "BEGIN; SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '3s'; \
-                     SET LOCAL idle_in_transaction_session_timeout = '5s'";
+const BEGIN: Opening = opening!(
+    "SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '3s'; \
+     SET LOCAL idle_in_transaction_session_timeout = '5s'"
+);
 
 /// An open transaction, begun and bounded in one round trip. sqlx's own could be begun so, too, but where the server gives
 /// up halfway its connection would go back inside a failed transaction.
 pub(super) struct Errand {
-    connection: PoolConnection<Postgres>,
+    line: Line,
     /// Committed or rolled back. What is left open ends with its connection.
     ended: bool,
 }
 
 /// Carries a transaction to its end, though whoever asked for it has gone: an answer that nobody waited for is kept under
-/// its key, and no transaction stays open behind a future that was dropped.
-pub(super) async fn to_the_end<T, W, F>(pool: &PgPool, work: W) -> Result<T, Error>
+/// its key, and no transaction stays open behind a future that was dropped. Where the database no longer answers, its end
+/// is that of its connection.
+pub(super) async fn to_the_end<T, W, F>(lines: &Lines, work: W) -> Result<T, Error>
 where
     T: Send + 'static,
     W: FnOnce(Errand) -> F + Send + 'static,
     F: Future<Output = Result<T, Error>> + Send,
 {
-    let pool = pool.clone();
-    let task = tokio::spawn(async move { work(Errand::begin(&pool).await?).await });
+    let lines = lines.clone();
+    let late = |_| Err(Error::Unavailable(format!("no answer within {} s", PATIENCE.as_secs())));
+    let task = tokio::spawn(async move {
+        let errand = Errand::begin(&lines, &BEGIN).await?;
+        timeout(PATIENCE, work(errand)).await.unwrap_or_else(late)
+    });
     task.await.unwrap_or_else(left_behind)
 }
 
 impl Errand {
-    async fn begin(pool: &PgPool) -> Result<Errand, Error> {
-        let mut errand = Errand { connection: pool.acquire().await?, ended: false };
-        errand.execute(sqlx::raw_sql(BEGIN)).await?;
+    /// Whoever drops this midway drops its connection with it.
+    pub(super) async fn begin(lines: &Lines, opening: &Opening) -> Result<Errand, Error> {
+        let mut errand = Errand { line: lines.lend().await?, ended: false };
+        errand.line.begin(opening).await?;
         Ok(errand)
+    }
+
+    /// Says something to the server that has no answer but its being done.
+    pub(super) async fn say(&mut self, words: &'static str) -> Result<(), Error> {
+        Bounded(&mut self.line).execute(sqlx::raw_sql(words)).await?;
+        Ok(())
     }
 
     /// Makes it last.
@@ -52,7 +69,7 @@ impl Errand {
     }
 
     async fn end(mut self, how: &'static str) -> Result<(), Error> {
-        self.execute(sqlx::raw_sql(how)).await?;
+        self.say(how).await?;
         self.ended = true;
         Ok(())
     }
@@ -62,20 +79,20 @@ impl Deref for Errand {
     type Target = PgConnection;
 
     fn deref(&self) -> &PgConnection {
-        &self.connection
+        &self.line
     }
 }
 
 impl DerefMut for Errand {
     fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.connection
+        &mut self.line
     }
 }
 
 impl Drop for Errand {
     fn drop(&mut self) {
         if !self.ended {
-            self.connection.close_on_drop();
+            self.line.close();
         }
     }
 }

@@ -8,6 +8,9 @@ use crate::domain::Slug;
 /// How long a lease lives unless it is renewed. A dead holder is followed within 10 s.
 const LEASE_SECONDS: f64 = 6.0;
 
+/// The advisory lock, of a transaction, under which networks are spread: beside the one that numbers events.
+const BALANCE: (i32, i32) = (0x6465_7077, 2);
+
 /// Proof of having been given a network: every write carries it. A later lease has a greater number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fence {
@@ -31,25 +34,34 @@ impl Lease {
 }
 
 impl Store {
-    /// Takes the network if nobody holds it and nobody works with other money-relevant configuration.
+    /// Takes the network if nobody works with other money-relevant configuration, and nobody holds it or its holder has
+    /// two more than we. So networks spread over the watchers, and where they are spread nobody takes another's: whoever
+    /// loses one still has as many as who takes it. Its holder learns it as any other who lost a lease, by the fence.
     pub async fn take_lease(&self, network: &Slug, holder: &str, digest: &str) -> Result<Option<Lease>, Error> {
         let mut unit = self.unit().await?;
+        // One at a time counts and takes from another, or two that count at once would take too many.
+        let count = sqlx::query!(r#"SELECT pg_try_advisory_xact_lock($1, $2) AS "ours!""#, BALANCE.0, BALANCE.1);
+        let counting = count.fetch_one(unit.connection()).await?.ours;
         let taken = sqlx::query!(
             r#"INSERT INTO leases AS l (network, holder, fence, config_digest, expires_at)
                SELECT $1, $2, 1, $3, clock_timestamp() + make_interval(secs => $4)
                 WHERE NOT EXISTS (SELECT FROM leases o WHERE o.expires_at > clock_timestamp() AND o.config_digest <> $3)
                ON CONFLICT (network) DO UPDATE SET holder = EXCLUDED.holder, fence = l.fence + 1,
                       config_digest = EXCLUDED.config_digest, expires_at = EXCLUDED.expires_at
-                WHERE l.expires_at <= clock_timestamp()
+                WHERE l.expires_at <= clock_timestamp() OR $5 AND
+                      (SELECT count(*) FROM leases a WHERE a.holder = l.holder AND a.expires_at > clock_timestamp())
+                      >= 2 + (SELECT count(*) FROM leases a WHERE a.holder = $2 AND a.expires_at > clock_timestamp())
                RETURNING fence"#,
             network.as_str(),
             holder,
             digest,
             LEASE_SECONDS,
+            counting,
         )
         .fetch_optional(unit.connection())
         .await?;
         let Some(taken) = taken else {
+            unit.abandon().await?;
             return Ok(None);
         };
         sqlx::query!("UPDATE networks SET fence = $2 WHERE slug = $1", network.as_str(), taken.fence)

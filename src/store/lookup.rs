@@ -5,12 +5,11 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::time::Duration;
 
-use sqlx::pool::PoolConnection;
-use sqlx::postgres::PgPool;
-use sqlx::{PgConnection, Postgres};
+use sqlx::PgConnection;
 use tokio::time::{Instant, timeout};
 
 use super::businesses::SigningKey;
+use super::lines::{Line, Lines};
 use super::together::Clerk;
 use super::{Error, Store, ViewedSession, WidgetRow};
 use crate::domain::{ApiKeyId, SessionId, WidgetId};
@@ -51,12 +50,12 @@ impl Store {
 
 /// Looks things up on one connection, which it keeps while somebody asks.
 pub(super) struct Looker {
-    pool: PgPool,
-    kept: Option<(PoolConnection<Postgres>, Instant)>,
+    pool: Lines,
+    kept: Option<(Line, Instant)>,
 }
 
 impl Looker {
-    pub(super) fn new(pool: PgPool) -> Looker {
+    pub(super) fn new(pool: Lines) -> Looker {
         Looker { pool, kept: None }
     }
 }
@@ -69,21 +68,28 @@ impl Clerk for Looker {
         let kept = self.kept.take().filter(|(_, since)| since.elapsed() < KEPT);
         let (mut connection, since) = match kept {
             Some(kept) => kept,
-            None => (self.pool.acquire().await?, Instant::now()),
+            None => (self.pool.lend().await?, Instant::now()),
         };
         let late = |_| Err(Error::Unavailable(format!("no answer within {} s", PATIENCE.as_secs())));
         let found = timeout(PATIENCE, look(&mut connection, named)).await.unwrap_or_else(late);
         match found.is_ok() {
             true => self.kept = Some((connection, since)),
             // Whatever it still does, nobody waits for it.
-            false => connection.close_on_drop(),
+            false => connection.close(),
         }
         found
     }
 }
 
 /// What there is of each. A kind that nobody names is not asked for.
-async fn look(connection: &mut PgConnection, named: &[Named]) -> Result<Vec<Found>, Error> {
+async fn look(line: &mut Line, named: &[Named]) -> Result<Vec<Found>, Error> {
+    line.enter().await?;
+    let found = find(line, named).await?;
+    line.leave().await?;
+    Ok(found)
+}
+
+async fn find(connection: &mut PgConnection, named: &[Named]) -> Result<Vec<Found>, Error> {
     let keys = each(named, |one| one.key.as_ref());
     let keys: HashMap<ApiKeyId, SigningKey> = match keys.is_empty() {
         true => HashMap::new(),
@@ -92,7 +98,7 @@ async fn look(connection: &mut PgConnection, named: &[Named]) -> Result<Vec<Foun
     let widgets = each(named, |one| one.widget.as_ref());
     let widgets: HashMap<WidgetId, WidgetRow> = match widgets.is_empty() {
         true => HashMap::new(),
-        false => by_id(Store::widgets_of(connection, &widgets).await?, |widget| &widget.id),
+        false => by_id(Store::widgets_of(&mut *connection, &widgets).await?, |widget| &widget.id),
     };
     let sessions = each(named, |one| one.session.as_ref());
     let sessions: HashMap<SessionId, ViewedSession> = match sessions.is_empty() {

@@ -17,6 +17,7 @@ mod errand;
 mod expiry;
 mod history;
 mod lease;
+mod lines;
 mod lookup;
 mod networks;
 mod openings;
@@ -35,9 +36,7 @@ mod viewing;
 mod webhooks;
 mod widgets;
 
-use std::time::Duration;
-
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{Executor, Row};
 
 pub use admission::{Examined, UnexaminedRow};
@@ -65,12 +64,9 @@ pub use webhooks::{Inserted, NewWebhook, SealedSecret, WebhookEndpoint};
 pub use widgets::WidgetRow;
 
 use crate::settings::Database;
+use lines::Lines;
 use lookup::Looker;
 use together::Together;
-
-/// A connection that rested for less than this is lent as it is. PostgreSQL is not started again in a shorter time: one
-/// that led to the server before has rested longer, or failed in somebody's hands.
-const RESTED: Duration = Duration::from_millis(100);
 
 /// Why the database did not do what was asked, by what the caller does next.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -103,7 +99,7 @@ impl From<sqlx::Error> for Error {
             return Error::Unavailable(error.to_string());
         };
         let code = database.code().unwrap_or_default().into_owned();
-        let passing = ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class));
+        let passing = ["08", "40", "53", "57", "58"].iter().any(|class| code.starts_with(class));
         if passing || ["25006", "25P02", "25P03", "55P03"].contains(&code.as_str()) {
             return Error::Unavailable(format!("{code}: {}", database.message()));
         }
@@ -115,7 +111,7 @@ impl From<sqlx::Error> for Error {
 /// The database, reached through a guarded pool.
 #[derive(Debug, Clone)]
 pub struct Store {
-    pool: PgPool,
+    pool: Lines,
     lookup: Together<Looker>,
 }
 
@@ -133,7 +129,7 @@ impl Store {
             .map_err(|_| Error::Unavailable("the database URL cannot be read".to_owned()))?;
         let options = options.application_name("deposit-watcher");
         let options = if database.pgbouncer { options.statement_cache_capacity(0) } else { options };
-        let pool = guarded(database.max_connections).connect_lazy_with(options);
+        let pool = Lines::new(options, database.max_connections, database.pgbouncer);
         // Two, so that the database reads while the last answers are written; a small pool has no second connection to spare.
         let clerks = if database.max_connections < 4 { 1 } else { 2 };
         let lookup = Together::new(clerks, {
@@ -149,9 +145,23 @@ impl Store {
         Ok(())
     }
 
-    /// Applies what is missing of the embedded migrations.
+    /// Why the server that answers cannot be used, where it cannot: it is a standby, or takes no writes.
+    pub fn refusal(&self) -> Option<&'static str> {
+        self.pool.refusal()
+    }
+
+    /// Applies what is missing of the embedded migrations. They hold a lock of their session, so not through pgBouncer.
     pub async fn migrate(&self) -> Result<(), Error> {
-        match MIGRATIONS.run(&self.pool).await {
+        if self.pool.are_shared() {
+            return match self.missing_migrations().await?.len() {
+                0 => Ok(()),
+                missing => Err(Error::Schema(format!(
+                    "{missing} migrations are missing and cannot be applied through pgBouncer; run `deposit-watcher migrate` \
+                     with a database.url that leads to PostgreSQL itself, and database.pgbouncer = false"
+                ))),
+            };
+        }
+        match MIGRATIONS.run(self.pool.unbounded()).await {
             Ok(()) => Ok(()),
             Err(sqlx::migrate::MigrateError::Execute(inner)) => Err(Error::from(inner)),
             Err(other) => Err(Error::Schema(other.to_string())),
@@ -177,38 +187,6 @@ impl Store {
 
     /// Waits for open connections to end.
     pub async fn close(&self) {
-        self.pool.close().await;
+        self.pool.unbounded().close().await;
     }
-}
-
-/// A pool that never lends a connection to a standby, nor one that died while it rested, nor one inside somebody else's
-/// transaction.
-///
-/// None comes back inside a transaction, because no `begin` is ever dropped ([`unit`]); the probe of those that rested
-/// makes sure. It must use the simple protocol: in the extended one `statement_timestamp()` moves between Bind and Execute
-/// and every connection would be closed.
-fn guarded(max_connections: u32) -> PgPoolOptions {
-    PgPoolOptions::new()
-        .max_connections(max_connections)
-        .acquire_timeout(Duration::from_secs(4))
-        .max_lifetime(Duration::from_secs(300))
-        .test_before_acquire(false)
-        .after_connect(|connection, _| {
-            Box::pin(async move {
-                let standby = connection.fetch_one(sqlx::raw_sql("select pg_is_in_recovery()")).await?;
-                match standby.try_get::<bool, _>(0)? {
-                    true => Err(sqlx::Error::Protocol("this server is a standby".to_owned())),
-                    false => Ok(()),
-                }
-            })
-        })
-        .before_acquire(|connection, state| {
-            Box::pin(async move {
-                if state.idle_for < RESTED {
-                    return Ok(true);
-                }
-                let probe = connection.fetch_one(sqlx::raw_sql("select now() <> statement_timestamp()")).await?;
-                Ok(!probe.try_get::<bool, _>(0)?)
-            })
-        })
 }

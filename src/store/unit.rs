@@ -3,37 +3,42 @@
 //! A frozen holder must block nobody, so the server itself ends what takes too long; the settings are local to the
 //! transaction, so they survive pgBouncer's transaction mode.
 
-use sqlx::{Acquire, Executor, PgConnection, PgPool, Postgres, Transaction};
-
+use super::errand::Errand;
+use super::lines::{Bounded, Opening, opening};
 use super::{Cursor, Error, Fence, Store, codec};
 use crate::domain::BlockNumber;
 
 /// An open transaction of the watcher. Dropped without [`Unit::move_cursor`] or [`Unit::commit_fenced`], it rolls back.
 pub struct Unit {
-    transaction: Transaction<'static, Postgres>,
+    transaction: Errand,
 }
 
+/// What a frozen holder is given; set as the transaction begins, for it alone.
+const BEGIN: Opening = opening!(
+    "SET LOCAL statement_timeout = '20s'; SET LOCAL lock_timeout = '1s'; \
+     SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL deposit_watcher.writer = 'on'"
+);
+
 impl Store {
-    /// Opens a unit of work.
+    /// Opens a unit of work, in a task of its own, which nobody can drop: a `begin` that is dropped during its round trip
+    /// must not hand back a connection inside an open transaction (sqlx #4385, #4393), or the next borrower's acknowledged
+    /// write would be rolled back with it.
     pub async fn unit(&self) -> Result<Unit, Error> {
-        let begun = tokio::spawn(begin(
-            self.pool.clone(),
-            "SET LOCAL statement_timeout = '20s'; SET LOCAL lock_timeout = '1s'; \
-             SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL deposit_watcher.writer = 'on'",
-        ));
+        let lines = self.pool.clone();
+        let begun = tokio::spawn(async move { Errand::begin(&lines, &BEGIN).await });
         Ok(Unit { transaction: begun.await.unwrap_or_else(left_behind)? })
     }
 }
 
 impl Unit {
     /// The connection, for this room's statements.
-    pub(super) fn connection(&mut self) -> &mut PgConnection {
-        &mut self.transaction
+    pub(super) fn connection(&mut self) -> Bounded<'_> {
+        Bounded(&mut self.transaction)
     }
 
-    /// A part of this unit that may fail without the rest.
-    pub(super) async fn savepoint(&mut self) -> Result<Transaction<'_, Postgres>, Error> {
-        Ok(self.transaction.begin().await?)
+    /// Says something to the server that has no answer but its being done.
+    pub(super) async fn say(&mut self, words: &'static str) -> Result<(), Error> {
+        self.transaction.say(words).await
     }
 
     /// Tells the triggers which cursor this unit will commit, for the confirmations that events carry.
@@ -82,12 +87,12 @@ impl Unit {
 
     /// Commits what no cursor depends on: leases, requests, rows of new networks.
     pub(super) async fn commit_unfenced(self) -> Result<(), Error> {
-        Ok(self.transaction.commit().await?)
+        self.transaction.commit().await
     }
 
     /// Gives up what was begun.
     pub async fn abandon(self) -> Result<(), Error> {
-        Ok(self.transaction.rollback().await?)
+        self.transaction.rollback().await
     }
 
     async fn commit_if(self, fenced: bool) -> Result<(), Error> {
@@ -95,17 +100,8 @@ impl Unit {
             self.transaction.rollback().await?;
             return Err(Error::LeaseLost);
         }
-        Ok(self.transaction.commit().await?)
+        self.transaction.commit().await
     }
-}
-
-/// Begins a transaction within these bounds. Only ever in a task of its own, which nobody can drop: a `begin` that is
-/// dropped during its round trip hands back a connection inside an open transaction (sqlx #4385, #4393), and the next
-/// borrower's acknowledged write would be rolled back with it.
-async fn begin(pool: PgPool, bounds: &'static str) -> Result<Transaction<'static, Postgres>, Error> {
-    let mut transaction = pool.begin().await?;
-    transaction.execute(sqlx::raw_sql(bounds)).await?;
-    Ok(transaction)
 }
 
 pub(super) fn left_behind<T>(fallen: tokio::task::JoinError) -> Result<T, Error> {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use sqlx::PgConnection;
+use sqlx::PgExecutor;
 
 use super::errand::{Errand, to_the_end};
 use super::{Error, Store, codec};
@@ -81,7 +81,7 @@ pub struct SessionFilter {
 impl Store {
     /// The sessions of these ids that exist, in no order. ARRAY hides from the planner how many they are: it plans once, and
     /// not for every number of them.
-    pub(super) async fn view(connection: &mut PgConnection, ids: &[SessionId]) -> Result<Vec<ViewedSession>, Error> {
+    pub(super) async fn view(connection: impl PgExecutor<'_>, ids: &[SessionId]) -> Result<Vec<ViewedSession>, Error> {
         let ids: Vec<String> = ids.iter().map(|id| codec::name(&id.0).to_owned()).collect();
         let rows = sqlx::query_as!(
             Row,
@@ -107,7 +107,7 @@ impl Store {
 
     /// The same on a connection of the pool.
     pub async fn view_sessions(&self, ids: &[SessionId]) -> Result<Vec<ViewedSession>, Error> {
-        Store::view(&mut *self.pool.acquire().await?, ids).await
+        Store::view(&self.pool, ids).await
     }
 
     /// A widget's sessions, newest first, `limit` of them at most.

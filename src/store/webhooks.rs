@@ -206,7 +206,7 @@ impl Store {
     }
 }
 
-async fn count_active(connection: &mut sqlx::PgConnection, business: &str) -> Result<i64, Error> {
+async fn count_active(connection: impl sqlx::PgExecutor<'_>, business: &str) -> Result<i64, Error> {
     let row = sqlx::query!(
         r#"SELECT count(*) AS "count!" FROM webhook_endpoints WHERE business_id = $1 AND disabled_at IS NULL"#,
         business
@@ -215,7 +215,7 @@ async fn count_active(connection: &mut sqlx::PgConnection, business: &str) -> Re
 }
 
 async fn insert_secret(
-    connection: &mut sqlx::PgConnection,
+    connection: impl sqlx::PgExecutor<'_>,
     endpoint: &str,
     secret: &SealedSecret,
 ) -> Result<(), Error> {

@@ -2,7 +2,7 @@
 //! [`crate::deposits`].
 
 use serde_json::Value;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgExecutor};
 
 use super::errand::{Errand, to_the_end};
 use super::{Error, Store, codec};
@@ -72,24 +72,23 @@ impl Store {
 
     /// The widget of this id.
     pub async fn widget(&self, id: &WidgetId) -> Result<Option<WidgetRow>, Error> {
-        Ok(Store::widgets_of(&mut *self.pool.acquire().await?, std::slice::from_ref(id)).await?.pop())
+        Ok(Store::widgets_of(&self.pool, std::slice::from_ref(id)).await?.pop())
     }
 
     /// All widgets, or a business's.
     pub async fn widgets(&self, business: Option<&BusinessId>) -> Result<Vec<WidgetRow>, Error> {
-        let mut connection = self.pool.acquire().await?;
         let ids = sqlx::query_scalar!(
             "SELECT id FROM widgets WHERE $1::text IS NULL OR business_id = $1",
             business.map(|id| codec::name(&id.0)),
         )
-        .fetch_all(&mut *connection)
+        .fetch_all(&self.pool)
         .await?;
         let ids: Vec<WidgetId> = ids.into_iter().map(WidgetId).collect();
-        Store::widgets_of(&mut connection, &ids).await
+        Store::widgets_of(&self.pool, &ids).await
     }
 
     /// The widgets of these ids. Planned once, as sessions are ([`Store::view`]).
-    pub(super) async fn widgets_of(connection: &mut PgConnection, ids: &[WidgetId]) -> Result<Vec<WidgetRow>, Error> {
+    pub(super) async fn widgets_of(connection: impl PgExecutor<'_>, ids: &[WidgetId]) -> Result<Vec<WidgetRow>, Error> {
         let ids: Vec<String> = ids.iter().map(|id| codec::name(&id.0).to_owned()).collect();
         let rows = sqlx::query_as!(
             Row,

@@ -17,6 +17,9 @@ mod support;
 mod rig;
 
 mod catch_up;
+mod commits;
+mod database;
+mod debian;
 mod faults;
 mod kinds;
 mod memory;
@@ -32,3 +35,4 @@ mod secrets;
 mod simulation;
 mod socket;
 mod story;
+mod takeover;

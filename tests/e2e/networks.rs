@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::rig::{Chain, Rig, Section, Token, units, until};
 
 /// A second chain, with an id of its own and its token on a network of its own name.
-async fn second() -> (Chain, Section) {
+pub(crate) async fn second() -> (Chain, Section) {
     let mut chain = Chain::start_with(&["--chain-id", "31338"]).await;
     chain.usdc = chain.usdc.clone().of("second");
     let section = Section { chain_id: 31_338, ..chain.section() }.with("testnet = true");

@@ -1,68 +1,110 @@
-//! A unit of work that is dropped while it begins leaves no trace in the pool: the next write of whoever comes is kept.
+//! The pool lends no connection that is inside somebody else's transaction, died while it rested, or fell silent; and none
+//! keeps its place when it does.
 //!
 //! sqlx 0.9 hands back a connection inside an open transaction when `begin` is dropped during its round trip (sqlx
 //! #4385, #4393); an acknowledged write of the next borrower was rolled back then. So no `begin` is ever dropped, whoever is.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deposit_watcher::domain::{ChainId, Secret, Slug};
 use deposit_watcher::settings::Database as DatabaseSettings;
 use deposit_watcher::store::{MIGRATIONS, Store};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::time::timeout;
+use sqlx::postgres::PgPool;
+use tokio::time::{sleep, timeout};
 
-use crate::support::Database;
+use crate::support::line::Line;
+use crate::support::{self, Database};
 
-/// A line to PostgreSQL that is slow enough for a future to be dropped in the middle of a round trip.
-async fn slow_line(to: u16) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    tokio::spawn(async move {
-        while let Ok((near, _)) = listener.accept().await {
-            let far = TcpStream::connect(("127.0.0.1", to)).await.unwrap();
-            let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
-            tokio::spawn(carry(near_in, far_out));
-            tokio::spawn(carry(far_in, near_out));
-        }
-    });
-    port
+/// A store of so many connections at the end of a line, and the test's own.
+async fn store(connections: u32) -> (Line, Store, PgPool) {
+    let database = Database::create(&MIGRATIONS).await;
+    let line = Line::to(support::postgres().port()).await;
+    let settings = DatabaseSettings {
+        url: Secret::new(line.along(&database.url()).parse().unwrap()),
+        max_connections: connections,
+        connect_timeout: Duration::from_secs(5),
+        pgbouncer: false,
+    };
+    (line, Store::new(&settings).unwrap(), database.pool().await)
 }
 
-async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
-    let mut buffer = [0; 4096];
-    while let Ok(read @ 1..) = from.read(&mut buffer).await {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-        if to.write_all(&buffer[..read]).await.is_err() {
-            return;
-        }
-    }
+/// Writes a row that must be there afterwards.
+async fn writes(store: &Store, sql: &PgPool, name: &str) {
+    let slug = Slug::parse(name).unwrap();
+    store.introduce_network(&slug, ChainId(1), false).await.unwrap();
+    let kept: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM networks WHERE slug = $1)")
+        .bind(slug.as_str())
+        .fetch_one(sql)
+        .await
+        .unwrap();
+    assert!(kept, "{name} was acknowledged and lost");
 }
 
 #[tokio::test]
 async fn a_begin_that_is_dropped_costs_no_later_write() {
-    let database = Database::create(&MIGRATIONS).await;
-    let mut url: url::Url = database.url().parse().unwrap();
-    let port = slow_line(url.port().unwrap()).await;
-    url.set_port(Some(port)).unwrap();
-    let url = Secret::new(url);
-    let settings =
-        DatabaseSettings { url, max_connections: 1, connect_timeout: Duration::from_secs(5), pgbouncer: false };
-    let store = Store::new(&settings).unwrap();
-    let sql = database.pool().await;
-    let mut cut = 0;
+    let (line, store, sql) = store(1).await;
     store.ping().await.unwrap();
-    for wait in (0..60).step_by(4) {
-        cut += u32::from(timeout(Duration::from_millis(wait), store.unit()).await.is_err());
-        let slug = Slug::parse(&format!("n{wait}")).unwrap();
-        store.introduce_network(&slug, ChainId(1), false).await.unwrap();
-        let kept: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM networks WHERE slug = $1)")
-            .bind(slug.as_str())
-            .fetch_one(&sql)
-            .await
-            .unwrap();
-        assert!(kept, "a write was acknowledged and lost after a begin was dropped {wait} ms after it was asked for");
+    line.slow(Duration::from_millis(3));
+    let mut cut = 0;
+    for wait in 0..42 {
+        let dropped = timeout(Duration::from_millis(wait * 2), store.unit()).await.is_err();
+        cut += u32::from(dropped);
+        writes(&store, &sql, &format!("n{wait}")).await;
     }
-    assert!(cut >= 5, "only {cut} of the units were cut while they began");
+    assert!((5..42).contains(&cut), "{cut} of the units were cut while they began");
+}
+
+#[tokio::test]
+async fn what_was_begun_and_dropped_leaves_nothing_behind() {
+    let (_line, store, sql) = store(1).await;
+    for name in ["one", "two", "three"] {
+        drop(store.unit().await.unwrap());
+        writes(&store, &sql, name).await;
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_died_while_it_rested_is_not_lent() {
+    let (_line, store, sql) = store(2).await;
+    for _ in 0..5 {
+        store.ping().await.unwrap();
+        // Longer than one is lent without a look.
+        sleep(Duration::from_millis(150)).await;
+        let ended = "SELECT count(pg_terminate_backend(pid, 1000)) FROM pg_stat_activity \
+                     WHERE datname = current_database() AND application_name = 'deposit-watcher'";
+        assert!(sqlx::query_scalar::<_, i64>(ended).fetch_one(&sql).await.unwrap() > 0);
+        store.ping().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn connections_that_fell_silent_are_replaced_and_keep_no_place() {
+    let (line, store, sql) = store(2).await;
+    for round in 0..4 {
+        // One rests, one is asked just now.
+        drop(tokio::join!(store.ping(), store.ping()));
+        sleep(Duration::from_millis(150)).await;
+        line.forget();
+        let begun = Instant::now();
+        writes(&store, &sql, &format!("round_{round}")).await;
+        assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    }
+    // Asked and given up, again and again: the place of each is free again after a while.
+    for _ in 0..4 {
+        store.ping().await.unwrap();
+        line.freeze();
+        assert!(timeout(Duration::from_millis(500), store.network(&Slug::parse("round_0").unwrap())).await.is_err());
+        line.thaw();
+        line.close();
+    }
+    line.freeze();
+    for asked in 0..2 {
+        let begun = Instant::now();
+        assert!(store.unit().await.is_err(), "unit {asked}");
+        assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
+    }
+    line.thaw();
+    line.close();
+    sleep(Duration::from_millis(150)).await;
+    writes(&store, &sql, "afterwards").await;
 }

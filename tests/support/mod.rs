@@ -9,6 +9,8 @@
 //! ```
 #![allow(dead_code, reason = "no test binary uses all of it")]
 
+pub(crate) mod line;
+
 use std::sync::OnceLock;
 
 use deposit_watcher::demo::{Anvil, Postgres, Tools};
@@ -19,7 +21,8 @@ use tokio::sync::OnceCell;
 
 /// The pinned binaries: `make tools`.
 pub(crate) fn tools() -> Tools {
-    Tools::at(std::env::var_os(Tools::VARIABLE).unwrap_or_else(|| Tools::FOLDER.into()))
+    let tools = Tools::at(std::env::var_os(Tools::VARIABLE).unwrap_or_else(|| Tools::FOLDER.into()));
+    tools.with_postgres(std::env::var_os(Tools::POSTGRES_VARIABLE).map(Into::into))
 }
 
 /// A chain of its own for this test.

@@ -3,6 +3,7 @@
 //! Every text that leaves the binary passes through [`discreet`]: the database's and the endpoints' addresses hold a
 //! canary, which may be read nowhere.
 
+mod bouncer;
 mod chain;
 mod config;
 mod http;
@@ -19,6 +20,7 @@ use sqlx::postgres::PgPool;
 use sqlx::{FromRow, Row};
 use tempfile::TempDir;
 
+use bouncer::Bouncer;
 pub(crate) use chain::{Chain, units};
 pub(crate) use config::{Section, Token};
 pub(crate) use http::{Metrics, get};
@@ -79,6 +81,7 @@ pub(crate) struct Rig {
     /// The test's own connections.
     pub(crate) pool: PgPool,
     database: String,
+    bouncer: Option<Bouncer>,
 }
 
 /// A session as SQL shows it.
@@ -97,17 +100,23 @@ impl Rig {
         Rig::on(database.pool().await, &database.url(), sections)
     }
 
-    /// The same on an empty database.
+    /// The same on an empty database; one that pgBouncer leads to is migrated, for that goes not through it.
     pub(crate) async fn empty(sections: &[Section]) -> Rig {
+        if bouncer::named().is_some() {
+            return Rig::new(sections).await;
+        }
         let database = Database::empty().await;
         Rig::on(database.pool().await, &database.url(), sections)
     }
 
     /// The same on another database.
     pub(crate) fn on(pool: PgPool, url: &str, sections: &[Section]) -> Rig {
+        let port = url::Url::parse(url).unwrap().port().unwrap();
+        let bouncer = bouncer::named().map(|program| Bouncer::start(&program, port));
+        let url = bouncer.as_ref().map_or_else(|| url.to_owned(), |bouncer| bouncer.along(url));
         // The cluster trusts everybody: it asks for no password and does not mind one.
         let database = url.replacen('@', &format!(":{CANARY}-of-the-database@"), 1);
-        let rig = Rig { folder: tempfile::tempdir().unwrap(), pool, database };
+        let rig = Rig { folder: tempfile::tempdir().unwrap(), pool, database, bouncer };
         rig.configure(sections);
         keep_secret(&config::sealing_key());
         rig
@@ -116,6 +125,15 @@ impl Rig {
     /// Writes the configuration anew; it counts at the next start.
     pub(crate) fn configure(&self, sections: &[Section]) {
         std::fs::write(self.config(), config::text(&self.database, sections)).unwrap();
+        if self.bouncer.is_some() {
+            self.with_database("pgbouncer = true");
+        }
+    }
+
+    /// With another line about the database.
+    pub(crate) fn with_database(&self, line: &str) {
+        let text = std::fs::read_to_string(self.config()).unwrap();
+        std::fs::write(self.config(), text.replacen("[database]\n", &format!("[database]\n{line}\n"), 1)).unwrap();
     }
 
     /// The configuration file.
