@@ -7,6 +7,7 @@ use sqlx::{Acquire, Executor, PgConnection, PgPool, Postgres, Transaction};
 
 use super::{Cursor, Error, Fence, Store, codec};
 use crate::domain::BlockNumber;
+use crate::settings::kill::{self, Point};
 
 /// An open transaction of the watcher. Dropped without [`Unit::move_cursor`] or [`Unit::commit_fenced`], it rolls back.
 pub struct Unit {
@@ -16,12 +17,15 @@ pub struct Unit {
 impl Store {
     /// Opens a unit of work.
     pub async fn unit(&self) -> Result<Unit, Error> {
+        kill::reach(Point::Begin);
         let begun = tokio::spawn(begin(
             self.pool.clone(),
             "SET LOCAL statement_timeout = '20s'; SET LOCAL lock_timeout = '1s'; \
              SET LOCAL idle_in_transaction_session_timeout = '5s'; SET LOCAL deposit_watcher.writer = 'on'",
         ));
-        Ok(Unit { transaction: begun.await.unwrap_or_else(left_behind)? })
+        let transaction = begun.await.unwrap_or_else(left_behind)?;
+        kill::reach(Point::Begun);
+        Ok(Unit { transaction })
     }
 }
 
@@ -82,7 +86,7 @@ impl Unit {
 
     /// Commits what no cursor depends on: leases, requests, rows of new networks.
     pub(super) async fn commit_unfenced(self) -> Result<(), Error> {
-        Ok(self.transaction.commit().await?)
+        self.commit().await
     }
 
     /// Gives up what was begun.
@@ -95,7 +99,14 @@ impl Unit {
             self.transaction.rollback().await?;
             return Err(Error::LeaseLost);
         }
-        Ok(self.transaction.commit().await?)
+        self.commit().await
+    }
+
+    async fn commit(self) -> Result<(), Error> {
+        kill::reach(Point::Commit);
+        self.transaction.commit().await?;
+        kill::reach(Point::Committed);
+        Ok(())
     }
 }
 
