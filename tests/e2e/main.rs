@@ -18,6 +18,7 @@ mod rig;
 
 mod catch_up;
 mod faults;
+mod halts;
 mod kinds;
 mod merchant;
 mod networks;
