@@ -19,6 +19,7 @@ mod rig;
 mod catch_up;
 mod faults;
 mod halts;
+mod kill;
 mod kinds;
 mod merchant;
 mod networks;
