@@ -146,8 +146,7 @@ impl Watcher {
         }
         t::HALTED.set(&[slug.as_str()], false);
         if row.resume_requested {
-            // Whatever was found of the endpoints before a person looked is not what holds now.
-            self.pool.forgive();
+            // What was found of the endpoints before a person looked is not what holds now.
             self.inspected = None;
         }
         self.inspect(&row).await;

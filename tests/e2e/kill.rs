@@ -43,7 +43,7 @@ const SOME: [(&str, &[u64], u64); 6] = [
     ("begin", &[3], 0),
     ("begun", &[3], 0),
     ("commit", &[1, 3, 4], 0),
-    ("committed", &[3], 0),
+    ("committed", &[3, 4], 0),
 ];
 const RANDOM_RUNS: u64 = 1;
 
