@@ -15,7 +15,7 @@ use super::complaints::Complaints;
 use super::supervisor::beat;
 use crate::chain::{Delays, Pool};
 use crate::domain::Header;
-use crate::settings::Network;
+use crate::settings::{Network, kill};
 use crate::store;
 use crate::telemetry;
 use crate::watcher::{Error, Step, Watcher};
@@ -51,19 +51,22 @@ struct Mood {
     slug: String,
     complaints: Complaints,
     delays: Delays,
+    /// Why it is halted, as it was told.
+    halted: Option<String>,
 }
 
 /// Steps until told to stop, or until the lease is lost.
 pub(super) async fn work(mut watcher: Watcher, desk: Desk) {
     let slug = desk.network.slug.to_string();
     let mut heads = desk.pool.heads();
-    let mut mood = Mood { slug, complaints: Complaints::default(), delays: Delays::new(PAUSE.0, PAUSE.1) };
+    let mut mood =
+        Mood { slug, complaints: Complaints::default(), delays: Delays::new(PAUSE.0, PAUSE.1), halted: None };
     while !desk.stop.is_cancelled() {
         beat("network", &mood.slug);
         // Before the step: a head that comes while it runs is looked at next.
         heads.mark_unchanged();
         let started = Instant::now();
-        let outcome = watcher.step().await;
+        let outcome = kill::at_polls(watcher.step()).await;
         watcher.report_lag(Utc::now());
         if let Ok(step) = &outcome {
             telemetry::STEP_DURATION_SECONDS.observe(&[mood.slug.as_str(), step.kind], started.elapsed());
@@ -95,13 +98,19 @@ impl Mood {
         match (&step.trouble, &step.halted) {
             (Some(error), _) => self.complain(error),
             (None, Some(why)) => {
-                if self.complaints.is_news(why) {
+                if self.halted.as_ref() != Some(why) {
                     let cure = format!("deposit-watcher rescan --network {} --resume", self.slug);
-                    tracing::error!(network = self.slug, why, cure, "the network is halted");
+                    tracing::error!(
+                        network = self.slug,
+                        why,
+                        cure,
+                        "the network is halted: nothing of it is matched or confirmed until a person has looked"
+                    );
+                    self.halted = Some(why.clone());
                 }
             }
             (None, None) => {
-                if self.complaints.end() {
+                if self.complaints.end() | self.halted.take().is_some() {
                     tracing::info!(network = self.slug, "the network is well again");
                 }
             }

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use super::args::Rescan;
 use super::exit::{Exit, Failure};
 use super::{connect, names, output};
-use crate::chain::Pool;
+use crate::chain::{Error, Pool};
 use crate::domain::{BlockNumber, BlockRef, Slug};
 use crate::settings::{Network, Settings};
 use crate::store::{NetworkRow, Store};
@@ -39,11 +39,19 @@ pub(super) async fn run(settings: &Settings, asked: &Rescan) -> Result<(), Failu
 
 /// What going on will change, in words.
 async fn changes(store: &Store, network: &Network, row: &NetworkRow) -> Result<String, Failure> {
-    let Some(cursor) = row.cursor else { return Ok("nothing was scanned yet: nothing will change\n".to_owned()) };
+    let Some(cursor) = row.cursor else {
+        return Ok("nothing was scanned yet: going on changes nothing, and halts again while its endpoints serve another chain\n".to_owned());
+    };
     let recorded = store.recorded_since(&network.slug, BlockNumber(0)).await?;
     let kept = match newest_kept(network, row, &recorded).await {
         Ok(kept) => kept,
-        Err(why) => {
+        Err(Unread::AnotherChain(why)) => {
+            return Ok(format!(
+                "every endpoint serves another chain ({why}): going on would halt it again; correct their URLs, \
+                 or give the other chain a slug of its own\n"
+            ));
+        }
+        Err(Unread::Unknown(why)) => {
             let text = "what will change depends on what the chain still has, and it cannot be asked now";
             return Ok(format!("{text}: {why}\n"));
         }
@@ -64,14 +72,26 @@ async fn changes(store: &Store, network: &Network, row: &NetworkRow) -> Result<S
     ))
 }
 
+/// Why the chain cannot say what it still has.
+enum Unread {
+    /// There is no endpoint of it left.
+    AnotherChain(String),
+    /// It cannot be asked now.
+    Unknown(String),
+}
+
 /// The newest recorded block that the first usable endpoint still has.
-async fn newest_kept(network: &Network, row: &NetworkRow, recorded: &[BlockRef]) -> Result<Option<BlockRef>, String> {
-    let pool = Pool::connect(network).map_err(|error| error.to_string())?;
+async fn newest_kept(network: &Network, row: &NetworkRow, recorded: &[BlockRef]) -> Result<Option<BlockRef>, Unread> {
+    let unknown = |error: &dyn std::error::Error| Unread::Unknown(error.to_string());
+    let pool = Pool::connect(network).map_err(|error| unknown(&error))?;
     pool.inspect(row.pinned.genesis).await;
-    let endpoint = pool.first().await.map_err(|error| error.to_string())?;
+    let endpoint = pool.first().await.map_err(|error| match error {
+        Error::WrongChain { endpoint, reason, .. } => Unread::AnotherChain(format!("{endpoint}: {reason}")),
+        other @ (Error::Transient { .. } | Error::Misbehaving { .. } | Error::TooWide { .. }) => unknown(&other),
+    })?;
     for blocks in recorded.rchunks(BATCH) {
         let numbers: Vec<BlockNumber> = blocks.iter().map(|block| block.number).collect();
-        let headers = endpoint.headers(&numbers).await.map_err(|error| error.to_string())?;
+        let headers = endpoint.headers(&numbers).await.map_err(|error| unknown(&error))?;
         let kept = blocks
             .iter()
             .zip(headers)
@@ -87,6 +107,10 @@ async fn newest_kept(network: &Network, row: &NetworkRow, recorded: &[BlockRef])
 async fn wait(store: &Store, slug: &Slug, patience: Duration) -> Result<(), Failure> {
     let started = Instant::now();
     loop {
+        let row = store.network(slug).await?;
+        if let Some(why) = row.filter(|row| !row.resume_requested).and_then(|row| row.halted) {
+            return Err(Failure::failed(format!("network {slug} was looked at and halted again: {why}")));
+        }
         let statuses = store.network_statuses().await?;
         let status = statuses.iter().find(|status| status.network == slug.as_str());
         if status.is_none_or(|status| status.halted.is_none()) {

@@ -77,9 +77,7 @@ impl Line {
         let network = &self.network;
         let text = match (self.state, &self.halted) {
             (_, Some(why)) => {
-                format!(
-                    "{network} is halted: {why}; `deposit-watcher rescan --network {network} --resume` says what to do"
-                )
+                format!("{network} is halted: {why}")
             }
             ("blind", None) => {
                 format!("{network} gives no heads to who works it; `deposit-watcher check` asks its endpoints")

@@ -48,6 +48,11 @@ impl Proxy {
         }
     }
 
+    /// From the next [`Proxy::mend`] on it leads to another port: another server behind the same address.
+    pub fn lead(&mut self, to: u16) {
+        self.to = to;
+    }
+
     /// Listens again on the same port.
     pub async fn mend(&mut self) -> anyhow::Result<()> {
         if self.serving.is_none() {

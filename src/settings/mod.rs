@@ -9,6 +9,7 @@
 mod digest;
 mod endpoints;
 mod faces;
+pub mod kill;
 mod layers;
 mod networks;
 pub mod presets;

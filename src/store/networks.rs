@@ -43,12 +43,24 @@ pub struct NetworkRow {
 }
 
 impl Store {
-    /// Makes sure the row is there. What is pinned already stays.
+    /// Makes sure the row is there. What is pinned already stays; while no endpoint has told a genesis and nobody works
+    /// it, nothing is: a chain id that was mistyped is corrected, and what it was halted for is over.
     pub async fn introduce_network(&self, slug: &Slug, chain_id: ChainId, testnet: bool) -> Result<(), Error> {
+        let id = i64::try_from(chain_id.0).unwrap_or(i64::MAX);
         sqlx::query!(
             "INSERT INTO networks (slug, chain_id, testnet) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
             slug.as_str(),
-            i64::try_from(chain_id.0).unwrap_or(i64::MAX),
+            id,
+            testnet,
+        )
+        .execute(&self.pool)
+        .await?;
+        sqlx::query!(
+            "UPDATE networks SET chain_id = $2, testnet = $3, halted_reason = NULL, halted_at = NULL, resume_requested_at = NULL
+              WHERE slug = $1 AND chain_id <> $2 AND genesis_hash IS NULL AND scanned_number IS NULL
+                AND NOT EXISTS (SELECT FROM leases l WHERE l.network = $1 AND l.expires_at > clock_timestamp())",
+            slug.as_str(),
+            id,
             testnet,
         )
         .execute(&self.pool)
@@ -93,11 +105,11 @@ impl Store {
         }))
     }
 
-    /// Halts a network until a person has looked. Survives restarts.
+    /// Halts a network until a person has looked. Survives restarts. Who asked it to go on has his answer by this.
     pub async fn halt(&self, fence: &Fence, reason: &str) -> Result<(), Error> {
         sqlx::query!(
             "UPDATE networks SET halted_reason = $3, halted_at = now(), resume_requested_at = NULL
-             WHERE slug = $1 AND fence = $2 AND halted_reason IS DISTINCT FROM $3",
+             WHERE slug = $1 AND fence = $2 AND (halted_reason IS DISTINCT FROM $3 OR resume_requested_at IS NOT NULL)",
             fence.network.as_str(),
             fence.number,
             reason,

@@ -45,12 +45,16 @@ impl Store {
         Ok(id)
     }
 
-    /// The oldest range of a network that is not yet read.
-    pub async fn open_rescan(&self, slug: &Slug) -> Result<Option<Rescan>, Error> {
+    /// The oldest range of a network that is not yet read, and is of all tokens or of one of these; without any of these
+    /// there is none.
+    pub async fn open_rescan(&self, slug: &Slug, tokens: &[Address]) -> Result<Option<Rescan>, Error> {
+        let tokens: Vec<String> = tokens.iter().copied().map(codec::address_text).collect();
         let row = sqlx::query!(
             "SELECT id, to_block, token, next_first, next_second FROM rescans
-             WHERE network = $1 AND finished_at IS NULL ORDER BY id LIMIT 1",
+             WHERE network = $1 AND finished_at IS NULL AND (token = ANY($2) OR token IS NULL AND cardinality($2::text[]) > 0)
+             ORDER BY id LIMIT 1",
             slug.as_str(),
+            &tokens,
         )
         .fetch_optional(&self.pool)
         .await?;
@@ -107,6 +111,36 @@ impl Unit {
         .fetch_one(self.connection())
         .await?;
         Ok(row.id)
+    }
+
+    /// Notes that the second look of a range left a token out. What is owed to it already grows by the range, which may
+    /// begin below what was read of it: a reorganisation took the watermark down.
+    pub async fn owe_second_look(
+        &mut self,
+        slug: &Slug,
+        token: Address,
+        from: BlockNumber,
+        to: BlockNumber,
+    ) -> Result<(), Error> {
+        let grown = sqlx::query!(
+            "UPDATE rescans SET from_block = least(from_block, $3), to_block = greatest(to_block, $4),
+                    next_first = greatest(to_block, $4) + 1, next_second = least(next_second, $3)
+              WHERE id = (SELECT id FROM rescans WHERE network = $1 AND token = $2 AND finished_at IS NULL
+                             AND next_first > to_block ORDER BY id LIMIT 1)",
+            slug.as_str(),
+            codec::address_text(token),
+            codec::height(from),
+            codec::height(to),
+        )
+        .execute(self.connection())
+        .await?;
+        if grown.rows_affected() == 0 {
+            let id = self.add_rescan(slug, from, to, Some(token), RescanReason::Token).await?;
+            sqlx::query!("UPDATE rescans SET next_first = to_block + 1 WHERE id = $1", id)
+                .execute(self.connection())
+                .await?;
+        }
+        Ok(())
     }
 
     /// Writes how far a rescan has come; it is finished when both looks are through.

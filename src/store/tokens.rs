@@ -15,7 +15,7 @@ pub struct PinnedToken {
     pub decimals: u8,
     /// True while the cursor covers it.
     pub followed: bool,
-    /// The newest block it was read in before it was left.
+    /// The newest block it was looked at twice in before it was left.
     pub left_at: Option<BlockNumber>,
 }
 
@@ -91,10 +91,11 @@ impl Unit {
         Ok(())
     }
 
-    /// Stops following a token: the cursor no longer covers it.
+    /// Stops following a token: neither look covers it any more. It is left at the second look's watermark: what was only
+    /// seen above that is looked at again should the token come back.
     pub async fn leave_token(&mut self, slug: &Slug, key: &str) -> Result<(), Error> {
         sqlx::query!(
-            "UPDATE tokens SET followed = false, left_at = (SELECT scanned_number FROM networks WHERE slug = $1)
+            "UPDATE tokens SET followed = false, left_at = (SELECT confirmed_number FROM networks WHERE slug = $1)
              WHERE network = $1 AND key = $2 AND followed",
             slug.as_str(),
             key,

@@ -7,6 +7,7 @@ use super::errand::Errand;
 use super::lines::{Bounded, Opening, opening};
 use super::{Cursor, Error, Fence, Store, codec};
 use crate::domain::BlockNumber;
+use crate::settings::kill::{self, Point};
 
 /// An open transaction of the watcher. Dropped without [`Unit::move_cursor`] or [`Unit::commit_fenced`], it rolls back.
 pub struct Unit {
@@ -24,9 +25,12 @@ impl Store {
     /// must not hand back a connection inside an open transaction (sqlx #4385, #4393), or the next borrower's acknowledged
     /// write would be rolled back with it.
     pub async fn unit(&self) -> Result<Unit, Error> {
+        kill::reach(Point::Begin);
         let lines = self.pool.clone();
         let begun = tokio::spawn(async move { Errand::begin(&lines, &BEGIN).await });
-        Ok(Unit { transaction: begun.await.unwrap_or_else(left_behind)? })
+        let transaction = begun.await.unwrap_or_else(left_behind)?;
+        kill::reach(Point::Begun);
+        Ok(Unit { transaction })
     }
 }
 
@@ -87,7 +91,7 @@ impl Unit {
 
     /// Commits what no cursor depends on: leases, requests, rows of new networks.
     pub(super) async fn commit_unfenced(self) -> Result<(), Error> {
-        self.transaction.commit().await
+        self.commit().await
     }
 
     /// Gives up what was begun.
@@ -100,7 +104,14 @@ impl Unit {
             self.transaction.rollback().await?;
             return Err(Error::LeaseLost);
         }
-        self.transaction.commit().await
+        self.commit().await
+    }
+
+    async fn commit(self) -> Result<(), Error> {
+        kill::reach(Point::Commit);
+        self.transaction.commit().await?;
+        kill::reach(Point::Committed);
+        Ok(())
     }
 }
 

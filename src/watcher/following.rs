@@ -1,5 +1,6 @@
 //! Which tokens the network follows: those configured whose contract has the decimals that are configured, and that
-//! the database has pinned no otherwise. A token that comes (back) is read from the oldest session that names it.
+//! the database has pinned no otherwise. A token that comes (back) is read from the oldest session that names it; one
+//! whose contract does not tell its decimals is seen, and confirmed only when it has told them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -12,13 +13,13 @@ use crate::store::{NetworkRow, PinnedToken, RescanReason};
 
 /// A contract that answered is asked again once a day: proxies are upgraded.
 const ASK_AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
-/// One that did not is asked again soon; nothing is confirmed meanwhile.
+/// One that did not is asked again soon; nothing of it is confirmed meanwhile.
 const ASK_SOON: Duration = Duration::from_secs(10);
 
 /// What is known of a token's contract.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Contract {
-    /// It has not answered yet.
+    /// It has not answered yet, or with nothing that is a number of decimals.
     Unknown,
     /// It has the configured decimals.
     Right,
@@ -32,6 +33,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// The tokens of a network and what is known of them.
 #[derive(Debug)]
 pub(super) struct Following {
+    /// Each with when it is asked next; at once at first.
     tokens: Vec<(Token, Contract, Option<Instant>)>,
     /// Still being read from the past: their sessions do not expire meanwhile.
     behind: BTreeSet<Address>,
@@ -50,14 +52,24 @@ impl Following {
         self.followed().map(|token| token.address).collect()
     }
 
-    /// Contracts whose past is read as well: only their sessions expire.
+    /// Contracts whose past is read as well, twice: only their sessions expire.
     pub(super) fn settled_addresses(&self) -> Vec<Address> {
-        self.followed().map(|token| token.address).filter(|address| !self.behind.contains(address)).collect()
+        self.sure_addresses().into_iter().filter(|address| !self.behind.contains(address)).collect()
     }
 
-    /// True while a contract has not told its decimals: nothing is confirmed.
-    pub(super) fn unsure(&self) -> bool {
-        self.tokens.iter().any(|(_, contract, _)| *contract == Contract::Unknown)
+    /// Contracts that have told their decimals: only their transfers are looked at twice.
+    pub(super) fn sure_addresses(&self) -> Vec<Address> {
+        self.that_are(&Contract::Right)
+    }
+
+    /// Contracts that have not: what the second look leaves out of them is owed to them.
+    pub(super) fn unsure_addresses(&self) -> Vec<Address> {
+        self.that_are(&Contract::Unknown)
+    }
+
+    fn that_are(&self, wanted: &Contract) -> Vec<Address> {
+        let those = self.tokens.iter().filter(|(_, contract, _)| contract == wanted);
+        those.map(|(token, _, _)| token.address).collect()
     }
 
     pub(super) fn with_key(&self, address: Address, f: impl FnOnce(&TokenKey)) {
@@ -95,17 +107,11 @@ impl Watcher {
 
     async fn ask_contracts(&mut self, endpoint: &Endpoint) {
         let network = self.network.slug.as_str();
-        for (token, contract, asked) in &mut self.following.tokens {
-            let pause = match contract {
-                Contract::Unknown => ASK_SOON,
-                Contract::Right => ASK_AGAIN,
-                Contract::Wrong => LOOK_AGAIN,
-            };
-            if asked.is_some_and(|at| at.elapsed() < pause) {
+        for (token, contract, ask_at) in &mut self.following.tokens {
+            if ask_at.is_some_and(|at| Instant::now() < at) {
                 continue;
             }
-            *asked = Some(Instant::now());
-            let (was, token_key) = (contract.clone(), token.key.as_str());
+            let (was, token_key, mut unasked) = (contract.clone(), token.key.as_str(), false);
             match endpoint.decimals(token.address).await {
                 Ok(Decimals::Is(decimals)) if decimals == token.decimals => *contract = Contract::Right,
                 Ok(Decimals::Is(found)) => {
@@ -131,11 +137,21 @@ impl Watcher {
                         network,
                         token = token_key,
                         reason,
-                        "token does not tell its decimals; nothing is confirmed until it does"
+                        "token does not tell its decimals; nothing of it is confirmed until it does"
                     );
+                    *contract = Contract::Unknown;
                 }
-                Err(error) => tracing::warn!(network, token = token_key, %error, "token's decimals could not be asked"),
+                Err(error) => {
+                    tracing::warn!(network, token = token_key, %error, "token's decimals could not be asked");
+                    unasked = true;
+                }
             }
+            let pause = match contract {
+                Contract::Unknown => ASK_SOON,
+                Contract::Right => ASK_AGAIN,
+                Contract::Wrong => LOOK_AGAIN,
+            };
+            *ask_at = Instant::now().checked_add(if unasked { ASK_SOON } else { pause });
             if was != *contract {
                 self.following.synced = false;
             }

@@ -31,7 +31,7 @@ use chrono::TimeDelta;
 
 pub use matching::Rules;
 
-use crate::chain::{self, Pool};
+use crate::chain::{self, Endpoint, Pool};
 use crate::domain::{BlockHash, BlockNumber, Header, Time};
 use crate::settings::{Network, Sessions};
 use crate::store::{self, Cursor, Fence, NetworkRow, Store};
@@ -82,6 +82,14 @@ struct Progress {
     cursor: Cursor,
     more: bool,
     kind: &'static str,
+}
+
+/// Who can be read from.
+enum Reached {
+    /// This one.
+    Endpoint(Arc<Endpoint>),
+    /// Nobody: all serve another chain, which is a reason to halt.
+    AnotherChain(String),
 }
 
 /// The one writer of a network, while its fence holds.
@@ -142,8 +150,15 @@ impl Watcher {
             return Ok(Step { kind: "idle", halted: Some(reason), ..Step::default() });
         }
         t::HALTED.set(&[slug.as_str()], false);
+        if row.resume_requested {
+            // What was found of the endpoints before a person looked is not what holds now.
+            self.inspected = None;
+        }
         self.inspect(&row).await;
-        let endpoint = self.pool.first().await?;
+        let endpoint = match self.reach().await? {
+            Reached::Endpoint(endpoint) => endpoint,
+            Reached::AnotherChain(reason) => return self.halt(reason).await,
+        };
         if row.pinned.genesis.is_none() {
             let (_, genesis) = endpoint.genesis_and_chain().await?;
             self.store.pin_genesis(&self.fence, genesis).await?;
@@ -225,13 +240,22 @@ impl Watcher {
         })
     }
 
-    async fn halt(&mut self, reason: String) -> Result<Step, Error> {
+    /// The endpoint to read from.
+    async fn reach(&self) -> Result<Reached, Error> {
+        match self.pool.first().await {
+            Ok(endpoint) => Ok(Reached::Endpoint(endpoint)),
+            Err(chain::Error::WrongChain { endpoint, reason, .. }) => Ok(Reached::AnotherChain(format!(
+                "another chain: no endpoint serves this one, {endpoint} has {reason}"
+            ))),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Nothing of the network is matched or confirmed until a person has looked. A resume that was asked for is over.
+    async fn halt(&mut self, why: String) -> Result<Step, Error> {
         let slug = self.network.slug.as_str();
-        tracing::error!(
-            network = slug,
-            reason,
-            "network halted: nothing of it is matched or confirmed until a person has looked"
-        );
+        let reason =
+            format!("{why}; `deposit-watcher rescan --network {slug} --resume` says what going on would change");
         self.store.halt(&self.fence, &reason).await?;
         t::HALTED.set(&[slug], true);
         Ok(Step { kind: "idle", halted: Some(reason), ..Step::default() })

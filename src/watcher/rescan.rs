@@ -12,15 +12,17 @@ impl Watcher {
     /// One piece of the oldest open rescan.
     pub(super) async fn rescan(&mut self, endpoint: &Endpoint, row: &NetworkRow) -> Result<Option<Progress>, Error> {
         let Some(cursor) = row.cursor else { return Ok(None) };
-        let Some(rescan) = self.store.open_rescan(&self.network.slug).await? else { return Ok(None) };
+        // A token that has not told its decimals, or told others, waits with its past.
+        let sure = self.following.sure_addresses();
+        let Some(rescan) = self.store.open_rescan(&self.network.slug, &sure).await? else { return Ok(None) };
         let to = rescan.to.min(cursor.block.number);
-        let tokens = rescan.token.map_or_else(|| self.following.addresses(), |token| vec![token]);
+        let tokens = |of_all: Vec<Address>| rescan.token.map_or(of_all, |token| vec![token]);
         if rescan.next_first <= to {
-            self.first_pass(endpoint, row, &cursor, &rescan, tokens).await?;
+            self.first_pass(endpoint, row, &cursor, &rescan, tokens(self.following.addresses())).await?;
         } else if rescan.next_second <= to.min(cursor.confirmed) {
             let last = to.min(cursor.confirmed).min(rescan.next_second.plus(endpoint.range().saturating_sub(1)));
             let anchor = self.anchor(&cursor, last).await?;
-            let span = Span { from: rescan.next_second, to: last, anchor, tokens };
+            let span = Span { from: rescan.next_second, to: last, anchor, tokens: tokens(sure) };
             self.look_again(endpoint, row, &cursor, &span, Some(&rescan)).await?;
         } else {
             // What is left is not yet deep enough: the ordinary second look comes by.

@@ -6,7 +6,7 @@
 
 use std::time::Instant;
 
-use super::{Effects, Error, Step, Watcher, derivation};
+use super::{Effects, Error, Reached, Step, Watcher, derivation};
 use crate::chain::Endpoint;
 use crate::domain::{BlockNumber, BlockRef};
 use crate::store::{Cursor, NetworkRow};
@@ -43,6 +43,10 @@ impl Watcher {
             return Ok(Step { kind: "idle", ..Step::default() });
         };
         let (ancestor, halt) = match fork.ancestor {
+            Some(ancestor) if self.began_anew(&cursor, ancestor) => (
+                ancestor,
+                Some(format!("chain reset: it is shorter than it was, and has of all recorded blocks only {ancestor}")),
+            ),
             Some(ancestor) if !self.broken_promise(endpoint, row, ancestor).await? => (ancestor, None),
             Some(ancestor) => (
                 ancestor,
@@ -59,6 +63,17 @@ impl Watcher {
                 )),
             ),
         };
+        if halt.is_some() {
+            // Another chain behind the same address looks just like this.
+            self.pool.inspect(row.pinned.genesis).await;
+            match self.reach().await? {
+                Reached::AnotherChain(reason) => return self.halt(reason).await,
+                Reached::Endpoint(other) if other.key() != endpoint.key() => {
+                    return Ok(Step { kind: "idle", ..Step::default() });
+                }
+                Reached::Endpoint(_) => {}
+            }
+        }
         let confirmed =
             self.store.confirmed_above(&self.network.slug, ancestor.number.min(fork.above.number.minus(1))).await?;
         if (confirmed > 0 || halt.is_some()) && !self.believed(endpoint, fork.above).await? {
@@ -72,13 +87,7 @@ impl Watcher {
         }
         self.suspicion = None;
         match halt {
-            Some(reason) => {
-                self.halt(format!(
-                    "{reason}; `deposit-watcher rescan --network {} --resume` goes on",
-                    self.network.slug
-                ))
-                .await
-            }
+            Some(reason) => self.halt(reason).await,
             None => self.go_back(endpoint, row, cursor, ancestor).await,
         }
     }
@@ -105,6 +114,13 @@ impl Watcher {
                 .await
             }
         }
+    }
+
+    /// Whether the node was set back to its genesis: that is no way back within the window, however young the chain is. A
+    /// reorganisation leaves a chain that is longer, or about as long.
+    fn began_anew(&self, cursor: &Cursor, ancestor: BlockRef) -> bool {
+        let shorter = self.head.is_some_and(|(head, _)| head.block.number < cursor.block.number);
+        ancestor.number == BlockNumber(0) && shorter && cursor.confirmed > BlockNumber(0)
     }
 
     /// Whether the chain left the block that its own finality tag had passed. That an older one is the newest recorded

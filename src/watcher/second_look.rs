@@ -32,7 +32,8 @@ impl Watcher {
         row: &mut NetworkRow,
     ) -> Result<Option<Progress>, Error> {
         let Some(cursor) = row.cursor else { return Ok(None) };
-        if self.following.unsure() || cursor.confirmed >= cursor.block.number {
+        let tokens = self.following.sure_addresses();
+        if tokens.is_empty() && !self.following.addresses().is_empty() || cursor.confirmed >= cursor.block.number {
             return Ok(None);
         }
         let Some(upto) = self.deep_enough(first, row, &cursor).await? else { return Ok(None) };
@@ -41,7 +42,7 @@ impl Watcher {
         }
         let from = cursor.confirmed.plus(1);
         let to = upto.block.number.min(from.plus(first.range().saturating_sub(1)));
-        let span = Span { from, to, anchor: upto.block, tokens: self.following.addresses() };
+        let span = Span { from, to, anchor: upto.block, tokens };
         let Some(reached) = self.look_again(first, row, &cursor, &span, None).await? else { return Ok(None) };
         let cursor = Cursor { confirmed: reached, ..cursor };
         Ok(Some(Progress { cursor, more: reached < upto.block.number, kind: "confirm" }))
@@ -76,7 +77,7 @@ impl Watcher {
     pub(super) async fn is_due(&self, cursor: &Cursor, upto: &BlockTime) -> Result<bool, Error> {
         let slug = &self.network.slug;
         if upto.block.number.above(cursor.confirmed) >= BLOCKS_WAIT
-            || self.store.seen_waiting(slug, upto.block.number, &self.following.addresses()).await?
+            || self.store.seen_waiting(slug, upto.block.number, &self.following.sure_addresses()).await?
         {
             return Ok(true);
         }
@@ -194,6 +195,11 @@ impl Watcher {
             effects.missed = missed_in_time;
         }
         places.extend(unit.verify_between(slug, span.from, reached, &span.tokens).await?);
+        if rescan.is_none_or(|rescan| rescan.token.is_none()) {
+            for token in self.following.unsure_addresses() {
+                unit.owe_second_look(slug, token, span.from, reached).await?;
+            }
+        }
         let to = Cursor { confirmed: if rescan.is_some() { cursor.confirmed } else { reached }, ..*cursor };
         self.conclude(&mut unit, row, &to, places, &mut effects).await?;
         if let Some(rescan) = rescan {

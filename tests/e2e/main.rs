@@ -21,6 +21,8 @@ mod commits;
 mod database;
 mod debian;
 mod faults;
+mod halts;
+mod kill;
 mod kinds;
 mod memory;
 mod merchant;

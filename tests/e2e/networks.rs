@@ -14,7 +14,7 @@ pub(crate) async fn second() -> (Chain, Section) {
 }
 
 /// Opens a session, pays it and waits until it is confirmed.
-async fn goes_on(rig: &Rig, chain: &Chain, id: &str) {
+pub(crate) async fn goes_on(rig: &Rig, chain: &Chain, id: &str) {
     let shop = chain.address();
     rig.open(id, "5", &chain.usdc, shop).await;
     chain.pay(1, shop, 5).await;
@@ -90,7 +90,7 @@ async fn another_chain_and_wrong_decimals_are_refused_loudly_and_the_rest_runs()
     rig.open("dep_coarse", "5", &coarse, shop).await;
     let mut process = rig.run().await;
 
-    let parts = process.is_not_ready("fail network strange: endpoints serve another chain: local").await;
+    let parts = process.is_not_ready("fail network strange: halted: another chain").await;
     assert!(parts.contains("network anvil"), "{parts}");
     goes_on(&rig, &chain, "dep_right").await;
     chain.evm.pay(chain.payers[0], coarse.address, &Call::Mint(shop, units(5))).await.unwrap();
@@ -99,7 +99,8 @@ async fn another_chain_and_wrong_decimals_are_refused_loudly_and_the_rest_runs()
     process.goes_round("anvil").await;
     assert_eq!(rig.shown("dep_coarse").await.status, "CREATED");
     let loud = until("both are told as errors", async || {
-        let (token, network) = (process.said("ERROR", "token disabled"), process.said("ERROR", "wrong_chain"));
+        let (token, network) =
+            (process.said("ERROR", "token disabled"), process.said("ERROR", "the network is halted"));
         (!token.is_empty() && !network.is_empty()).then_some((token, network))
     })
     .await;
@@ -112,10 +113,10 @@ async fn another_chain_and_wrong_decimals_are_refused_loudly_and_the_rest_runs()
 
     assert_eq!(
         (&rig.status("strange").await["state"], &rig.status("anvil").await["state"]),
-        (&json!("blind"), &json!("working"))
+        (&json!("halted"), &json!("working"))
     );
     let told = rig.command(&["status"]).await.stdout;
-    assert!(told.contains("strange gives no heads") && told.contains("deposit-watcher check"), "{told}");
+    assert!(told.contains("strange is halted: another chain") && told.contains("--resume"), "{told}");
     let checked = rig.command(&["check"]).await;
     assert_eq!(checked.code, 3);
     for finding in

@@ -16,7 +16,7 @@ const FLOORS: [&[&str]; 6] = [
 ];
 
 /// What lives only below certain folders or in certain files of `src/`.
-const TENANTS: [(&str, &[&str]); 28] = [
+const TENANTS: [(&str, &[&str]); 29] = [
     ("alloy::consensus", &["chain/"]),
     ("alloy::providers", &["chain/"]),
     ("alloy::rlp", &["chain/"]),
@@ -43,6 +43,7 @@ const TENANTS: [(&str, &[&str]); 28] = [
     ("metrics_exporter_prometheus", &["telemetry/"]),
     ("tracing_subscriber", &["telemetry/"]),
     ("config", &["settings/"]),
+    ("rustix", &["settings/kill.rs"]),
     // The demo starts other people's programs, which need a PATH and a temporary directory.
     ("std::env", &["settings/", "cli/", "demo/", "main.rs"]),
     ("anyhow", &["main.rs", "app/", "demo/", "cli/", "http/"]),
@@ -168,6 +169,22 @@ fn only_lines_take_connections_and_begin_transactions() {
     assert_eq!(places(&[".begin()", ".begin_with(", ".try_begin"]), Vec::<&str>::new());
     assert_eq!(places(&["pool.acquire()", "pool.try_acquire()", ".unbounded()"]), ["store/lines.rs", "store/mod.rs"]);
     assert_eq!(places(&["opening!("]), ["store/errand.rs", "store/lines.rs", "store/unit.rs"]);
+}
+
+/// Tests kill debug builds at every point of a step. Users' builds must have no such points, or a variable could.
+#[test]
+fn the_release_has_no_points_to_die_at() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    assert!(!manifest.contains("debug-assertions"), "a profile decides about debug assertions itself");
+    let kill = fs::read_to_string(root.join("src/settings/kill.rs")).unwrap();
+    assert!(kill.contains("const BUILT_IN: bool = cfg!(debug_assertions);"));
+    let open: Vec<&str> = kill.split("\npub ").skip(1).filter(|item| item.contains("fn ")).collect();
+    let doors = open.iter().filter(|item| !item.starts_with("enum"));
+    for door in doors {
+        let body = door.split_once("{\n").unwrap().1.trim_start();
+        assert!(body.starts_with("if BUILT_IN &&") || body.starts_with("if !BUILT_IN {"), "{door}");
+    }
 }
 
 #[test]

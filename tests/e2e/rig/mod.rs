@@ -148,7 +148,17 @@ impl Rig {
 
     /// The same with another `RUST_LOG`.
     pub(crate) async fn run_logging(&self, log: &str) -> Process {
-        Process::start(self.folder.path(), &["run", "--config", self.config().to_str().unwrap()], log).await
+        self.start(log, None).await
+    }
+
+    /// The same that kills itself at this point, where one is given; see `settings::kill`.
+    pub(crate) async fn run_killing_itself(&self, at: Option<&str>) -> Process {
+        self.start("info", at).await
+    }
+
+    async fn start(&self, log: &str, kill_at: Option<&str>) -> Process {
+        let config = self.config();
+        Process::start(self.folder.path(), &["run", "--config", config.to_str().unwrap()], log, kill_at).await
     }
 
     /// Runs a command that ends by itself.

@@ -60,14 +60,16 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts it, logging at this level; its output goes to files in a folder of its own below `parent`.
-    pub(crate) async fn start(parent: &Path, words: &[&str], log: &str) -> Process {
+    /// Starts it, logging at this level, to kill itself where `kill_at` says; its output goes to files in a folder of its
+    /// own below `parent`.
+    pub(crate) async fn start(parent: &Path, words: &[&str], log: &str, kill_at: Option<&str>) -> Process {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let folder = parent.join(format!("process-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
         fs::create_dir(&folder).unwrap();
         let mut command = Command::new("/bin/sh");
         command.args(["-c", KEEPER, "keeper"]).arg(&folder).arg(BINARY).args(words);
         command.env_clear().env("RUST_LOG", log).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.envs(kill_at.map(|at| ("DEPOSIT_WATCHER_KILL_AT", at)));
         let shell = command.process_group(0).spawn().unwrap();
         let pid = until("the process is started", async || fs::read_to_string(folder.join("pid")).ok()).await;
         Process { shell, folder, pid: pid.trim().to_owned() }

@@ -2,10 +2,13 @@
 
 mod budget;
 mod doubt;
+mod halts;
 mod looks;
 mod reorgs;
+mod rescans;
 mod sessions;
 mod tokens;
+mod unsure;
 mod whole;
 mod writers;
 
