@@ -6,6 +6,7 @@ mod looks;
 mod reorgs;
 mod sessions;
 mod tokens;
+mod views;
 mod writers;
 
 /// Millionths of a token of 6 decimals.
