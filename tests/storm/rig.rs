@@ -15,7 +15,7 @@ use deposit_watcher::domain::{
 use deposit_watcher::settings::{
     Ambiguous, AmountClash, Database as DatabaseSettings, Endpoint, Network, PartialPayments, Sessions,
 };
-use deposit_watcher::store::{Fence, Store};
+use deposit_watcher::store::{self, Fence, Store};
 use deposit_watcher::watcher::{Error, Step, Watcher};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Executor, PgPool};
@@ -25,6 +25,9 @@ use crate::support::Database;
 
 /// A step that asks for no more does so within so many; a bound for loops, not a time.
 const QUIET_WITHIN: u32 = 400;
+
+/// More than there are connections that may have died.
+const TRIES: u32 = 12;
 
 /// The network and its rules, to be changed before the first step.
 #[derive(Debug, Clone)]
@@ -225,7 +228,14 @@ impl Rig {
         self.holders += 1;
         let holder = format!("holder {}", self.holders);
         let slug = self.rules.network.slug.clone();
-        let lease = self.store.take_lease(&slug, &holder, "digest").await.unwrap().expect("the lease is free");
+        // Where the database is in trouble the next one tries again, as it does for its whole life.
+        let mut tries = 0;
+        let lease = loop {
+            match self.store.take_lease(&slug, &holder, "digest").await {
+                Err(store::Error::Unavailable(_)) if tries < TRIES => tries += 1,
+                taken => break taken.unwrap().expect("the lease is free"),
+            }
+        };
         self.pool = pool(&self.rules, &self.nodes, self.only_one);
         std::mem::replace(&mut self.watcher, new_watcher(&self.rules, &self.store, &self.pool, lease.fence))
     }

@@ -121,6 +121,7 @@ const MUST_HAPPEN: &[&str] = &[
     "thief: dusts",
     "thief: his money paid another's session",
     "thief: his session has his own money",
+    "thief: his session has what nobody was asked for",
     "thief: opens a near session",
     "thief: opens an equal session",
     "thief: opens what is about to be paid",
