@@ -185,8 +185,8 @@ impl Unit {
                               EXCLUDED.from_address, EXCLUDED.to_address, EXCLUDED.amount_units, EXCLUDED.amount,
                               CASE WHEN same THEN t.block_number ELSE EXCLUDED.block_number END,
                               CASE WHEN same THEN t.block_time ELSE EXCLUDED.block_time END,
-                              CASE WHEN same THEN t.paid_at ELSE EXCLUDED.paid_at END,
-                              CASE WHEN same THEN t.seen_at ELSE EXCLUDED.seen_at END,
+                              CASE WHEN same THEN least(t.paid_at, EXCLUDED.paid_at) ELSE EXCLUDED.paid_at END,
+                              CASE WHEN same THEN least(t.seen_at, EXCLUDED.seen_at) ELSE EXCLUDED.seen_at END,
                               CASE WHEN same THEN coalesce(t.session_id, t.had_session) ELSE EXCLUDED.had_session END,
                               CASE WHEN same AND t.settled = 'assigned' THEN t.session_id END,
                               CASE WHEN same THEN t.settled END

@@ -15,8 +15,9 @@ use deposit_watcher::domain::{
 use deposit_watcher::settings::{
     Ambiguous, AmountClash, Database as DatabaseSettings, Endpoint, Network, PartialPayments, Sessions, Verify,
 };
-use deposit_watcher::store::Store;
+use deposit_watcher::store::{self, Fence, Store};
 use deposit_watcher::watcher::{Error, Step, Watcher};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Executor, PgPool};
 
 use crate::scripted::{DecimalsAnswer, Node, OTHER_TOKEN, PAYER, TOKEN, Tx, World};
@@ -24,6 +25,9 @@ use crate::support::Database;
 
 /// A step that asks for no more does so within so many; a bound for loops, not a time.
 const QUIET_WITHIN: u32 = 400;
+
+/// More than there are connections that may have died.
+const TRIES: u32 = 12;
 
 /// The network and its rules, to be changed before the first step.
 #[derive(Debug, Clone)]
@@ -36,12 +40,6 @@ impl Default for Rules {
     /// Three confirmations, a window of 16 blocks, nothing waits for a clock, two tokens with 6 and 18 decimals.
     fn default() -> Rules {
         let day = Duration::from_secs(24 * 60 * 60);
-        let endpoint = |name: &str, priority: u32| Endpoint {
-            key: EndpointKey::parse(name).unwrap(),
-            url: Secret::new("http://127.0.0.1:1/".parse().unwrap()),
-            priority,
-            operator: name.to_owned(),
-        };
         let token = |key: &str, symbol: &str, address, decimals| Token {
             key: TokenKey::parse(key).unwrap(),
             symbol: symbol.to_owned(),
@@ -72,7 +70,7 @@ impl Default for Rules {
             verify: Verify::Logs,
             partial_payments: PartialPayments::Exclusive,
             ambiguous: Ambiguous::Hold,
-            endpoints: vec![endpoint("one", 1), endpoint("two", 2)],
+            endpoints: vec![endpoint("one", 1, "one"), endpoint("two", 2, "two")],
             tokens: vec![token("usd", "USD", TOKEN, 6), token("eur", "EUR", OTHER_TOKEN, 18)],
         };
         let sessions = Sessions {
@@ -89,6 +87,16 @@ impl Default for Rules {
     }
 }
 
+/// A node's place in the configuration.
+pub(crate) fn endpoint(name: &str, priority: u32, operator: &str) -> Endpoint {
+    Endpoint {
+        key: EndpointKey::parse(name).unwrap(),
+        url: Secret::new("http://127.0.0.1:1/".parse().unwrap()),
+        priority,
+        operator: operator.to_owned(),
+    }
+}
+
 /// Everything that one test stands on.
 pub(crate) struct Rig {
     pub(crate) rules: Rules,
@@ -97,6 +105,8 @@ pub(crate) struct Rig {
     pub(crate) one: Node,
     /// Of another operator.
     pub(crate) two: Node,
+    /// All of them, one a configured endpoint, best first.
+    pub(crate) nodes: Vec<Node>,
     /// What an outside program has: no mark of the watcher.
     pub(crate) outside: PgPool,
     pub(crate) store: Store,
@@ -133,9 +143,11 @@ impl Rig {
             pgbouncer: false,
         };
         let store = Store::new(&settings).unwrap();
-        let outside = database.pool().await;
+        let outside = outside(&database).await;
         let world = World::new(31_337);
-        let (one, two) = (world.node("one"), world.node("two"));
+        let nodes: Vec<Node> =
+            rules.network.endpoints.iter().map(|endpoint| world.node(endpoint.key.as_str())).collect();
+        let (one, two) = (nodes[0].clone(), nodes[1].clone());
         for token in &rules.network.tokens {
             world.set_decimals(token.address, DecimalsAnswer::Is(token.decimals));
         }
@@ -146,10 +158,10 @@ impl Rig {
         world.mine_at(now.unsigned_abs(), vec![]);
         let network = &rules.network;
         store.introduce_network(&network.slug, network.chain_id, network.testnet).await.unwrap();
-        let pool = pool(&rules, &one, &two, only_one);
+        let pool = pool(&rules, &nodes, only_one);
         let lease = store.take_lease(&network.slug, "holder 0", "digest").await.unwrap().unwrap();
         let watcher = new_watcher(&rules, &store, &pool, lease.fence);
-        Rig { rules, world, one, two, outside, store, watcher, pool, database, holders: 0, only_one }
+        Rig { rules, world, one, two, nodes, outside, store, watcher, pool, database, holders: 0, only_one }
     }
 
     /// Ends it: hundreds of seeds must not fill the disk.
@@ -217,9 +229,22 @@ impl Rig {
         self.holders += 1;
         let holder = format!("holder {}", self.holders);
         let slug = self.rules.network.slug.clone();
-        let lease = self.store.take_lease(&slug, &holder, "digest").await.unwrap().expect("the lease is free");
-        self.pool = pool(&self.rules, &self.one, &self.two, self.only_one);
+        // Where the database is in trouble the next one tries again, as it does for its whole life.
+        let mut tries = 0;
+        let lease = loop {
+            match self.store.take_lease(&slug, &holder, "digest").await {
+                Err(store::Error::Unavailable(_)) if tries < TRIES => tries += 1,
+                taken => break taken.unwrap().expect("the lease is free"),
+            }
+        };
+        self.pool = pool(&self.rules, &self.nodes, self.only_one);
         std::mem::replace(&mut self.watcher, new_watcher(&self.rules, &self.store, &self.pool, lease.fence))
+    }
+
+    /// The watcher, out of the rig: what is left in its place never held the network.
+    pub(crate) fn lay_down(&mut self) -> Watcher {
+        let nobody = Fence { network: self.rules.network.slug.clone(), number: 0 };
+        std::mem::replace(&mut self.watcher, new_watcher(&self.rules, &self.store, &self.pool, nobody))
     }
 
     /// As if its holder had not renewed it in time.
@@ -321,14 +346,21 @@ impl Rig {
     }
 }
 
-fn pool(rules: &Rules, one: &Node, two: &Node, only_one: bool) -> Arc<Pool> {
-    let key = |name: &str| EndpointKey::parse(name).unwrap();
-    let mut transports = vec![(key("one"), one.transport()), (key("two"), two.transport())];
-    transports.truncate(if only_one { 1 } else { 2 });
+/// What an outside program has. It may write while the database is read-only by default for everybody else.
+async fn outside(database: &Database) -> PgPool {
+    let options: PgConnectOptions = database.url().parse().unwrap();
+    let options = options.options([("default_transaction_read_only", "off")]);
+    PgPoolOptions::new().max_connections(5).connect_with(options).await.unwrap()
+}
+
+fn pool(rules: &Rules, nodes: &[Node], only_one: bool) -> Arc<Pool> {
+    let keys = rules.network.endpoints.iter().map(|endpoint| endpoint.key.clone());
+    let mut transports: Vec<_> = keys.zip(nodes.iter().map(Node::transport)).collect();
+    transports.truncate(if only_one { 1 } else { transports.len() });
     Arc::new(Pool::with_transports(&rules.network, transports))
 }
 
-fn new_watcher(rules: &Rules, store: &Store, pool: &Arc<Pool>, fence: deposit_watcher::store::Fence) -> Watcher {
+fn new_watcher(rules: &Rules, store: &Store, pool: &Arc<Pool>, fence: Fence) -> Watcher {
     let (network, sessions) = (Arc::new(rules.network.clone()), Arc::new(rules.sessions.clone()));
     Watcher::new(network, sessions, store.clone(), pool.clone(), fence)
 }

@@ -22,6 +22,8 @@ mod answer;
 mod node;
 #[path = "scripted/shape.rs"]
 mod shape;
+#[path = "scripted/view.rs"]
+mod view;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -29,7 +31,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use alloy::primitives::{Address, B256, Bytes, U256, address, keccak256};
 use deposit_watcher::domain::{BlockNumber, BlockRef, Header, time_from_unix};
 
-pub use node::{Behaviour, Chances, Down, Lie, Limit, Node};
+pub use node::{Behaviour, Chances, Down, Lie, Limit, Node, Wrongs};
+pub use view::{Branch, Pruned};
 
 /// The timestamp of block 0.
 pub const GENESIS_TIME: u64 = 1_700_000_000;
@@ -267,6 +270,12 @@ impl World {
     pub fn set_tags(&self, safe: Option<u64>, finalized: Option<u64>) {
         let mut state = self.state();
         (state.safe, state.finalized) = (safe, finalized);
+    }
+
+    /// Where they stand: (safe, finalized).
+    pub fn tags(&self) -> (Option<u64>, Option<u64>) {
+        let state = self.state();
+        (state.safe, state.finalized)
     }
 
     /// What a token answers to `decimals()`; without, there is no contract.

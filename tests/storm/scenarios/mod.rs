@@ -9,6 +9,7 @@ mod rescans;
 mod sessions;
 mod tokens;
 mod unsure;
+mod views;
 mod whole;
 mod writers;
 

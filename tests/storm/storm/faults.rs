@@ -1,21 +1,48 @@
-//! What the weather does: blocks, reorganisations, nodes that fail or lie, rows held by others, crashes, second watchers.
+//! What the weather does: blocks, reorganisations, leaps of the chain's clock, rows held by others, crashes.
 
+use deposit_watcher::domain::Finality;
 use deposit_watcher::store;
 use deposit_watcher::watcher::Error;
 use sqlx::{Executor, Row};
 
+use super::oracle::Claim;
 use super::seed::Seed;
-use crate::rig::some_polls;
-use crate::scripted::{Down, Lie, Log, TOKEN, Tx};
+use crate::scripted::{Log, Tx};
+
+/// A leap of the chain's clock.
+const LEAP: u64 = 60 * 60;
 
 impl Seed {
     /// One to four blocks.
     pub(crate) fn mine(&mut self) {
         for _ in 0..*self.dice.pick(&[1, 1, 1, 1, 2, 3, 4]) {
-            let time = self.next_time();
-            let txs = (0..*self.dice.pick(&[0, 0, 1, 1, 1, 2])).map(|_| self.payment()).collect();
-            self.mined_at(time, txs);
+            for _ in 0..*self.dice.pick(&[0, 0, 1, 1, 1, 2]) {
+                let payment = self.payment();
+                self.mempool.push(payment);
+            }
+            // What waits is mined, all of it or a part.
+            let keep = if self.dice.percent(60) { 0 } else { self.dice.below(self.mempool.len() as u64 + 1) as usize };
+            let taken = self.mempool.len() - keep;
+            let txs: Vec<Tx> = self.mempool.drain(..taken).collect();
+            let (time, extra) = self.around_an_end().unwrap_or_else(|| (self.next_time(), None));
+            self.mined_at(time, txs.into_iter().chain(extra).collect());
         }
+    }
+
+    /// The next block is dated just before, at or just after the end of a session, and pays it.
+    fn around_an_end(&mut self) -> Option<(u64, Option<Tx>)> {
+        let now = self.rig.time().unsigned_abs();
+        let grace = self.rig.rules.sessions.expiry_grace.as_secs();
+        let end = |claim: &Claim| claim.expires_at.timestamp().unsigned_abs() + grace;
+        let soon: Vec<Claim> = self.claims.iter().filter(|c| (now + 2..now + 20).contains(&end(c))).cloned().collect();
+        if soon.is_empty() || !self.dice.percent(60) {
+            return None;
+        }
+        let claim = self.dice.pick(&soon).clone();
+        let (when, word) = *self.dice.pick(&[(-1, "just before"), (0, "at"), (1, "just after")]);
+        self.hit(&format!("a block {word} the end of a session"));
+        let tx = claim.usable.filter(|_| !claim.thief).map(|_| self.pay_exactly(&claim));
+        Some((end(&claim).saturating_add_signed(when), tx))
     }
 
     fn next_time(&mut self) -> u64 {
@@ -32,20 +59,111 @@ impl Seed {
         let header = self.rig.world.mine_at(time, txs);
         self.births.insert(header.block.hash, self.turn);
         (self.highest, self.latest) = (self.highest.max(header.block.number.0), self.latest.max(time));
+        self.move_tags();
         self.say(format!("mine {} at {time} {}", header.block, told.join("; ")));
+    }
+
+    /// The tags of a network that confirms by them follow the chain at a distance, and never fall.
+    fn move_tags(&mut self) {
+        if let Finality::Confirmations(_) = self.rig.rules.network.finality {
+            return;
+        }
+        let head = self.rig.world.head().block.number.0;
+        let (safe, finalized) = self.rig.world.tags();
+        let safe = safe.max(Some(head.saturating_sub(self.dice.between(1, 6))));
+        let finalized = finalized.max(Some(head.saturating_sub(self.dice.between(3, 9))));
+        self.rig.world.set_tags(safe, finalized.min(safe));
+    }
+
+    /// No branch leaves the chain below this block: what the watcher may have followed to the highest block stays within
+    /// its window, and what a tag has passed stays.
+    pub(crate) fn floor(&self) -> u64 {
+        let window = (self.highest + 2).saturating_sub(self.rig.rules.network.reorg_window).max(1);
+        let (safe, finalized) = self.rig.world.tags();
+        let tag = if self.rig.rules.network.finality == Finality::Safe { safe } else { finalized };
+        window.max(tag.unwrap_or_default())
     }
 
     /// The last blocks are replaced; what was in them is mined again, moved or dropped.
     pub(crate) fn reorganise(&mut self) {
         let head = self.rig.world.head().block.number.0;
-        // What the watcher may have followed to the highest block must stay within its window.
-        let floor = (self.highest + 2).saturating_sub(self.rig.rules.network.reorg_window).max(1);
-        let most = head.saturating_sub(floor);
+        let most = head.saturating_sub(self.floor());
         if most == 0 {
             return;
         }
         let deep = self.dice.percent(25);
         let depth = if deep { self.dice.between(1, most) } else { self.dice.between(1, most.min(3)) };
+        self.replace(depth);
+    }
+
+    /// Once in some seeds the chain leaves more than the watcher can undo by itself, or what its tags had passed; a
+    /// person looks, and the network goes on as `rescan --resume` does it.
+    pub(crate) async fn reorganise_too_deep(&mut self) {
+        let head = self.rig.world.head().block.number.0;
+        let least = head.saturating_sub(self.floor()) + 3;
+        if self.deep || least + 2 > head || !self.rig.cursor().await.0.unsigned_abs().abs_diff(head).le(&1) {
+            return;
+        }
+        self.heal();
+        self.deep = true;
+        self.hit("reorg: beyond the window or a tag");
+        let depth = self.dice.between(least, (head - 1).min(least + 6));
+        let old = self.highest;
+        self.replace(depth);
+        // It grows beyond the old one, as the chain that wins does.
+        while self.rig.world.head().block.number.0 <= old {
+            let time = self.next_time();
+            self.mined_at(time, Vec::new());
+        }
+    }
+
+    /// What a person does who has looked.
+    pub(crate) async fn resume(&mut self) {
+        let slug = self.rig.rules.network.slug.clone();
+        if self.rig.store.request_resume(&slug).await.unwrap() {
+            self.hit("resumed");
+            self.say("a person has looked: resume");
+        }
+    }
+
+    /// A block that is dated an hour ahead, and the chain without it again. Where `max_clock_drift` is set, nothing is
+    /// taken from it; where it is not, chain time leaps and falls back, and what expired may be paid in time after all.
+    pub(crate) async fn leap(&mut self) {
+        if self.rig.world.head().block.number.0 <= self.floor() {
+            return;
+        }
+        let time = self.rig.time().unsigned_abs() + LEAP;
+        if self.rig.rules.network.max_clock_drift.is_none() {
+            self.hit("clock: an hour ahead");
+            let txs = std::mem::take(&mut self.mempool);
+            self.mined_at(time, txs);
+            for _ in 0..self.dice.between(1, 2) {
+                self.step().await;
+            }
+            if self.dice.percent(70) && self.rig.world.head().block.number.0 > self.floor() {
+                self.hit("clock: an hour back");
+                self.replace(1);
+            }
+            return;
+        }
+        let latest = (self.highest, self.latest);
+        self.mined_at(time, Vec::new());
+        let outcome = self.rig.step().await;
+        let doubted = matches!(&outcome, Err(Error::Doubt(why)) if why.contains("max_clock_drift"));
+        self.note(outcome);
+        let future: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM blocks WHERE hash = $1)")
+            .bind(format!("{:#x}", self.rig.world.head().block.hash))
+            .fetch_one(&self.rig.outside)
+            .await
+            .unwrap();
+        assert!(!future, "a block from the future was taken in");
+        self.hit(if doubted { "clock: a block from the future is doubted" } else { "clock: nobody saw the future" });
+        self.rig.world.rewind(1);
+        (self.highest, self.latest) = latest;
+        self.say("the block from the future is gone");
+    }
+
+    fn replace(&mut self, depth: u64) {
         let count = match self.dice.below(4) {
             0 => depth.saturating_sub(1).max(1),
             1 => depth,
@@ -85,94 +203,20 @@ impl Seed {
         }
     }
 
-    /// A node fails, or a failure ends. While the first node tells contents wrongly, the second is honest and there.
-    pub(crate) fn fault(&mut self) {
-        if self.lying || self.failing {
-            self.rig.one.heal();
-            self.rig.two.heal();
-            (self.lying, self.failing) = (false, false);
-            self.say("nodes heal");
-            return;
-        }
-        if self.dice.percent(40) { self.lie() } else { self.fail() }
-    }
-
-    fn fail(&mut self) {
-        self.failing = true;
-        let node = if self.dice.percent(60) { self.rig.one.clone() } else { self.rig.two.clone() };
-        let kind = match self.dice.below(6) {
-            0 => {
-                let lag = self.dice.between(1, 4);
-                node.set(|is| is.lag = lag);
-                "lag"
-            }
-            1 => {
-                node.set(|is| is.down = Some(Down::Refused));
-                "refused"
-            }
-            2 => {
-                node.set(|is| is.down = Some(Down::Error(-32_000, "header not found".to_owned())));
-                "error to everything"
-            }
-            3 => {
-                node.freeze();
-                "stuck on a branch"
-            }
-            4 => {
-                node.set(|is| (is.chances.refuse, is.chances.error, is.chances.lag) = (0.1, 0.1, 0.3));
-                "errors by chance"
-            }
-            _ => {
-                for node in [&self.rig.one, &self.rig.two] {
-                    node.set(|is| is.down = Some(Down::Status(503, None)));
-                }
-                "both away"
-            }
-        };
-        self.hit(&format!("fault: {kind}"));
-        self.say(format!("fault: {kind}"));
-    }
-
-    fn lie(&mut self) {
-        self.lying = true;
-        let head = self.rig.world.head().block;
-        let block = self.rig.world.block(head.number.0.saturating_sub(self.dice.below(3)).max(1)).unwrap();
-        let logs = block.logs().count() as u64;
-        let to = *self.dice.pick(&self.addresses.clone());
-        let kind = match self.dice.below(4) {
-            0 if logs > 0 => {
-                let at = self.dice.below(logs);
-                self.rig.one.set(|is| is.lies.push(Lie::Drop(block.hash, at)));
-                "hides a log"
-            }
-            1 => {
-                let asked = self.claims.iter().find(|c| c.to == Some(to)).and_then(|c| c.usable).unwrap_or_default();
-                let log = Log::transfer(TOKEN, self.senders[4], to, asked);
-                self.rig.one.set(|is| is.lies.push(Lie::Invent(block.hash, log)));
-                "invents a log"
-            }
-            2 => {
-                self.rig.one.set(|is| (is.chances.empty, is.unknown_is_empty) = (0.5, true));
-                "empty answers"
-            }
-            _ => {
-                self.rig.one.set(|is| is.chances.partial = 0.5);
-                "partial answers"
-            }
-        };
-        self.hit(&format!("lie: {kind}"));
-        self.say(format!("lie: {kind}"));
-    }
-
     pub(crate) async fn step(&mut self) {
         let outcome = self.rig.step().await;
         self.note(outcome);
     }
 
-    fn note(&mut self, outcome: Result<deposit_watcher::watcher::Step, Error>) {
+    pub(crate) fn note(&mut self, outcome: Result<deposit_watcher::watcher::Step, Error>) {
         match &outcome {
             Ok(step) => {
-                assert_eq!(step.halted, None, "no seed gives a reason to halt");
+                if let Some(reason) = &step.halted {
+                    assert!(self.deep, "no reason to halt: {reason}");
+                    let why = if reason.contains("finality violation") { "a tag" } else { "the window" };
+                    self.hit(&format!("halted: {why}"));
+                    self.halted = true;
+                }
                 self.hit(&format!("step: {}", step.kind));
             }
             Err(Error::Store(store::Error::Refused { rule, message })) => panic!("refused by {rule}: {message}"),
@@ -197,56 +241,14 @@ impl Seed {
         }
     }
 
-    /// Another watcher takes the network, at rest or while the first is in the middle of a step. What the first does
-    /// later changes nothing.
-    pub(crate) async fn take_over(&mut self) {
-        if let Some(mut stale) = self.stale.take() {
-            let before = self.fingerprint().await;
-            let outcome = stale.step().await;
-            assert_eq!(self.fingerprint().await, before, "a watcher without a lease wrote: {outcome:?}");
-            self.hit("step without a lease");
-            self.say(format!("step without a lease: {outcome:?}"));
-            return;
-        }
-        let polls = self.dice.between(0, 40) as u32;
-        let mut old = self.rig.take_over().await;
-        std::mem::swap(&mut old, &mut self.rig.watcher);
-        // `rig.watcher` is the one that lost its lease now; it began its step before it did as far as it knows.
-        let mut new = old;
-        let before = self.fingerprint().await;
-        let cut = {
-            let mut step = std::pin::pin!(self.rig.watcher.step());
-            some_polls(step.as_mut(), polls).await.is_none()
-        };
-        assert_eq!(self.fingerprint().await, before, "a watcher without a lease wrote");
-        std::mem::swap(&mut new, &mut self.rig.watcher);
-        self.stale = Some(new);
-        self.hit("takeover");
-        self.say(format!(
-            "takeover; the old one makes {polls} polls more{}",
-            if cut { "" } else { " to the end of a step" }
-        ));
-    }
-
-    /// All that a watcher may write under a fence.
-    async fn fingerprint(&self) -> String {
-        sqlx::query_scalar(
-            "SELECT concat_ws(' ', scanned_hash, confirmed_number, final_number, halted_reason,
-                    (SELECT concat_ws(' ', count(*), max(position)) FROM events),
-                    (SELECT concat_ws(' ', count(*), count(*) FILTER (WHERE verified), count(*) FILTER (WHERE state = 'ORPHANED')) FROM transfers),
-                    (SELECT concat_ws(' ', count(*), count(*) FILTER (WHERE canonical)) FROM blocks),
-                    (SELECT count(*) FROM pending_derivations), (SELECT max(updated_at) FROM deposit_sessions)) FROM networks",
-        )
-        .fetch_one(&self.rig.outside)
-        .await
-        .unwrap()
-    }
-
     /// An outside transaction takes a session's row, or ends.
     pub(crate) async fn hold_or_let_go(&mut self) {
         if let Some((id, transaction)) = self.held.take() {
             transaction.rollback().await.unwrap();
             self.say(format!("let go of {id}"));
+            return;
+        }
+        if self.claims.is_empty() {
             return;
         }
         let mut transaction = self.rig.outside.begin().await.unwrap();

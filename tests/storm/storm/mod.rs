@@ -2,13 +2,17 @@
 //! end by an oracle. `STORM_SEEDS` says how many, `STORM_SEED` replays one, with `--nocapture` to see what it met.
 
 mod coverage;
+mod database;
 mod deeds;
 mod dice;
 mod faults;
+mod nodes;
 mod oracle;
 mod seed;
 mod seeds;
+mod thief;
 mod verdict;
+mod watchers;
 
 use std::ops::Range;
 use std::sync::Mutex;
@@ -50,7 +54,12 @@ fn run_all(seeds: Range<u64>) -> (Coverage, Vec<String>) {
             if total.lock().unwrap().1.len() >= ENOUGH_FAILURES {
                 return;
             }
+            let started = std::time::Instant::now();
             let outcome = run(seed);
+            if number("STORM_TELL").is_some() {
+                let how = if outcome.is_ok() { "passes" } else { "FAILS" };
+                println!("seed {seed} {how} in {:.1?}", started.elapsed());
+            }
             let mut total = total.lock().unwrap();
             match outcome {
                 Ok(coverage) => {

@@ -42,6 +42,8 @@ pub(crate) struct Claim {
     pub(crate) begun: bool,
     /// When it was opened, in actions of the seed.
     pub(crate) turn: u64,
+    /// The thief opened it.
+    pub(crate) thief: bool,
 }
 
 /// A transfer of the final chain and what is stored of its past.

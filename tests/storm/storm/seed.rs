@@ -11,8 +11,9 @@ use deposit_watcher::watcher::Watcher;
 
 use super::dice::Dice;
 use super::oracle::Claim;
-use crate::rig::{Rig, Rules};
-use crate::scripted::account;
+use super::thief::Key;
+use crate::rig::{Rig, Rules, endpoint};
+use crate::scripted::{Tx, account};
 
 /// How often something happened.
 pub(crate) type Coverage = BTreeMap<String, u64>;
@@ -41,19 +42,45 @@ pub(crate) struct Seed {
     pub(crate) held: Option<(String, sqlx::Transaction<'static, sqlx::Postgres>)>,
     /// Addresses of which a session's row was ever held.
     pub(crate) held_at: BTreeSet<Option<Address>>,
-    /// The first node tells its contents wrongly; the second is honest meanwhile.
-    pub(crate) lying: bool,
-    /// A node is away, late or on another branch.
-    pub(crate) failing: bool,
-    /// A watcher that lost its lease and does not know.
-    pub(crate) stale: Option<Watcher>,
+    /// The node that tells its contents wrongly.
+    pub(crate) lying: Option<usize>,
+    /// Nodes that are away, late, or on another branch.
+    pub(crate) failing: BTreeSet<usize>,
+    /// Watchers that lost their lease and do not know.
+    pub(crate) stale: Vec<Watcher>,
+    /// Addresses at which every amount is reserved before its session is opened.
+    pub(crate) reserved: Vec<Address>,
+    /// Where the thief's own money comes from.
+    pub(crate) thieves: Vec<Address>,
+    /// Transactions that everybody sees and no block has yet.
+    pub(crate) mempool: Vec<Tx>,
+    /// For which session a payment of just its amount was sent.
+    pub(crate) meant: HashMap<Key, String>,
+    /// Transfers that are held at the end.
+    pub(crate) ambiguous: BTreeSet<(B256, u64)>,
+    /// The chain left more than the watcher may undo by itself.
+    pub(crate) deep: bool,
+    /// And the watcher has said so.
+    pub(crate) halted: bool,
 }
 
 /// Rules of the game, different for each seed.
 fn rules(dice: &mut Dice, treasury: Address) -> Rules {
     let mut rules = Rules::default();
     let confirmations = dice.between(1, 6);
-    rules.network.finality = Finality::Confirmations(confirmations);
+    rules.network.finality = match dice.below(8) {
+        0 => Finality::Safe,
+        1 => Finality::Finalized,
+        _ => Finality::Confirmations(confirmations),
+    };
+    // Two to four nodes; the third may be of the second's operator.
+    let nodes = dice.between(2, 4) as usize;
+    for (at, name) in ["three", "four"].into_iter().enumerate().take(nodes - 2) {
+        let operator = if at == 0 && dice.percent(30) { "two" } else { name };
+        rules.network.endpoints.push(endpoint(name, 3 + at as u32, operator));
+    }
+    rules.network.quorum = if dice.percent(40) { 2 } else { 1 };
+    rules.network.max_clock_drift = dice.percent(40).then_some(Duration::from_secs(50 * 60));
     rules.network.reorg_window = confirmations + dice.between(6, 14);
     rules.network.max_block_range = *dice.pick(&[2_000, 2_000, 3, 7]);
     if dice.percent(25) {
@@ -79,8 +106,7 @@ impl Seed {
             rules.network.verify = Verify::Receipts;
         }
         let rig = Rig::with(rules).await;
-        rig.one.seed(dice.next());
-        rig.two.seed(dice.next());
+        rig.nodes.iter().for_each(|node| node.seed(dice.next()));
         let head = rig.world.head();
         let mut seed = Seed {
             births: HashMap::from([(head.block.hash, 0)]),
@@ -96,13 +122,23 @@ impl Seed {
             senders,
             held: None,
             held_at: BTreeSet::new(),
-            lying: false,
-            failing: false,
-            stale: None,
+            lying: None,
+            failing: BTreeSet::new(),
+            stale: Vec::new(),
+            reserved: (20..22).map(account).collect(),
+            thieves: (300..303).map(account).collect(),
+            mempool: Vec::new(),
+            meant: HashMap::new(),
+            ambiguous: BTreeSet::new(),
+            deep: false,
+            halted: false,
         };
         let network = &seed.rig.rules.network;
         let told = format!(
-            "{:?}, window {}, range {}, {:?}, tolerance {}, {:?}",
+            "{} nodes, quorum {}, drift {:?}, {:?}, window {}, range {}, {:?}, tolerance {}, {:?}",
+            network.endpoints.len(),
+            network.quorum,
+            network.max_clock_drift,
             network.finality,
             network.reorg_window,
             network.max_block_range,
@@ -116,7 +152,11 @@ impl Seed {
 
     /// A line of the trace.
     pub(crate) fn say(&mut self, line: impl Into<String>) {
-        self.trace.lock().unwrap().push(format!("{:3} {}", self.turn, line.into()));
+        let line = format!("{:3} {}", self.turn, line.into());
+        if std::env::var_os("STORM_LOUD").is_some() {
+            println!("{line}");
+        }
+        self.trace.lock().unwrap().push(line);
     }
 
     /// Counts that something happened.
@@ -129,9 +169,12 @@ impl Seed {
         for _ in 0..2 {
             self.open().await;
         }
+        let (may_leap, may_be_too_deep) = (self.dice.percent(30), self.dice.percent(25));
+        let weights =
+            [22, 40, 11, 5, 7, 9, 4, 3, 4, 4, 9, 4, if may_leap { 2 } else { 0 }, if may_be_too_deep { 5 } else { 0 }];
         for _ in 0..DEEDS {
             self.turn += 1;
-            match self.dice.weighted(&[22, 40, 13, 5, 7, 7, 4, 4, 3]) {
+            match self.dice.weighted(&weights) {
                 0 => self.mine(),
                 1 => self.step().await,
                 2 => self.open().await,
@@ -140,7 +183,13 @@ impl Seed {
                 5 => self.fault(),
                 6 => self.hold_or_let_go().await,
                 7 => self.crash().await,
-                _ => self.take_over().await,
+                8 => self.watchers().await,
+                9 => self.database().await,
+                10 => self.steal().await,
+                11 => self.open_reserved(false).await,
+                12 => self.leap().await,
+                _ if self.halted => self.resume().await,
+                _ => self.reorganise_too_deep().await,
             }
         }
         self.calm().await;
@@ -156,23 +205,40 @@ impl Seed {
         if let Some((_, transaction)) = self.held.take() {
             transaction.rollback().await.unwrap();
         }
-        self.rig.one.heal();
-        self.rig.two.heal();
+        self.heal();
         self.rig.restart().await;
+        if self.deep {
+            // Whether it halts is seen only now where nobody looked before.
+            self.rig.settle().await;
+            self.resume().await;
+        }
         let time = self.latest + 301;
         self.mined_at(time, Vec::new());
-        let Finality::Confirmations(depth) = self.rig.rules.network.finality else { return };
+        let depth = match self.rig.rules.network.finality {
+            Finality::Confirmations(depth) => depth,
+            // As long as who lost money waits for it where a tag decides.
+            Finality::Safe | Finality::Finalized => 32,
+        };
         let missing = (self.highest + 1).saturating_sub(self.rig.world.head().block.number.0);
         for n in 1..=depth + missing + 1 {
             self.mined_at(time + n, Vec::new());
         }
         self.say("calm");
+        self.all_is_final();
         self.rig.settle().await;
         // Who lost invented money only now waits as many blocks for it.
         for n in 1..=depth + 1 {
             self.mined_at(time + depth + missing + 1 + n, Vec::new());
         }
+        self.all_is_final();
         self.rig.settle().await;
+    }
+
+    fn all_is_final(&self) {
+        let head = Some(self.rig.world.head().block.number.0);
+        if !matches!(self.rig.rules.network.finality, Finality::Confirmations(_)) {
+            self.rig.world.set_tags(head, head);
+        }
     }
 
     /// Chain time that no branch was ever beyond.

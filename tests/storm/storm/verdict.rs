@@ -166,6 +166,11 @@ impl Seed {
                 Err(reason) => format!("reason: {reason}"),
             });
         }
+        let row = |money: &Money| rows.iter().find(|row| (row.block, row.index) == (money.block, money.index)).unwrap();
+        let owned: Vec<_> = chain.iter().map(|money| (money, row(money).owner.clone())).collect();
+        let held = chain.iter().filter(|money| row(money).reason.as_deref() == Some("ambiguous"));
+        self.ambiguous = held.map(|money| (money.block, money.index)).collect();
+        self.judge_the_thief(&owned);
         let chain_time = self.rig.world.head().time;
         for claim in &claims {
             self.compare_session(&oracle, claim, chain_time).await;
@@ -250,7 +255,10 @@ impl Seed {
         .fetch_all(&self.rig.outside)
         .await
         .unwrap();
-        let Finality::Confirmations(confirmations) = self.rig.rules.network.finality else { return };
+        let confirmations = match self.rig.rules.network.finality {
+            Finality::Confirmations(confirmations) => confirmations,
+            Finality::Safe | Finality::Finalized => 0,
+        };
         let mut told: BTreeMap<String, String> = BTreeMap::new();
         for row in rows {
             let (id, status, kind): (String, String, String) = (row.get(0), row.get(2), row.get(1));

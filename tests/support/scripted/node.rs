@@ -10,6 +10,7 @@ use alloy::transports::{BoxTransport, TransportError, TransportErrorKind, Transp
 use serde_json::Value;
 use tower::Service;
 
+use super::view::{self, Branch, Own, Pruned};
 use super::{Block, Counts, Log, State, World, answer};
 
 /// How a node fails as a whole.
@@ -67,6 +68,10 @@ pub struct Chances {
     pub partial: f64,
     /// The request is answered as of 1 to 3 blocks earlier.
     pub lag: f64,
+    /// The request is one too many: 429 with or without `Retry-After`, or -32005.
+    pub limit: f64,
+    /// The newest block is answered by `null`.
+    pub null: f64,
 }
 
 /// What is wrong with a node; nothing by default.
@@ -104,6 +109,8 @@ pub struct Behaviour {
     pub null_tags: bool,
     /// Where its own `safe` and `finalized` stand, whatever the others say; `Some(None)`: it has none.
     pub tags: Option<Option<u64>>,
+    /// It lacks what is old.
+    pub pruned: Option<Pruned>,
     pub chances: Chances,
 }
 
@@ -111,8 +118,22 @@ pub(crate) struct NodeState {
     pub(crate) name: String,
     pub(crate) is: Behaviour,
     pub(crate) counts: Counts,
-    frozen: Option<Vec<Arc<Block>>>,
+    pub(super) own: Own,
+    /// How often each thing went wrong by chance since the last time somebody looked.
+    pub(super) wrongs: Wrongs,
+    pub(super) pruned: u64,
     seed: u64,
+}
+
+/// How often what a node does by chance happened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wrongs {
+    pub limited: u64,
+    pub backwards: u64,
+    pub nulls: u64,
+    pub balanced: u64,
+    pub pruned: u64,
+    pub spoiled: u64,
 }
 
 impl NodeState {
@@ -122,7 +143,9 @@ impl NodeState {
             name: name.to_owned(),
             is: Behaviour::default(),
             counts: Counts::default(),
-            frozen: None,
+            own: Own::default(),
+            wrongs: Wrongs::default(),
+            pruned: 0,
             seed: seed | 1,
         }
     }
@@ -136,6 +159,12 @@ impl NodeState {
 
     fn chance(&mut self, of: f64) -> bool {
         of > 0.0 && (self.draw() >> 11) as f64 / (1u64 << 53) as f64 <= of
+    }
+
+    pub(super) fn null(&mut self) -> bool {
+        let null = self.chance(self.is.chances.null);
+        self.wrongs.nulls += u64::from(null);
+        null
     }
 }
 
@@ -167,15 +196,17 @@ impl Node {
         self.thaw();
     }
 
-    /// Stays on the branch and height of this moment.
-    pub fn freeze(&self) {
-        let mut state = self.world.state();
-        state.nodes[self.index].frozen = Some(state.canonical.clone());
+    pub(super) fn world(&self) -> &World {
+        &self.world
     }
 
-    /// Follows the chain again.
-    pub fn thaw(&self) {
-        self.world.state().nodes[self.index].frozen = None;
+    pub(super) fn state_of<T>(&self, act: impl FnOnce(&mut NodeState) -> T) -> T {
+        act(&mut self.world.state().nodes[self.index])
+    }
+
+    /// How often what it does by chance happened since the last time this was asked.
+    pub fn wrongs(&self) -> Wrongs {
+        self.state_of(|node| Wrongs { pruned: std::mem::take(&mut node.pruned), ..std::mem::take(&mut node.wrongs) })
     }
 
     /// Where its randomness starts.
@@ -229,6 +260,9 @@ fn receive(state: &mut State, index: usize, packet: &RequestPacket) -> Option<Re
         Some(Down::Error(code, message)) => return Some(Err(error_response(code, message))),
         None => {}
     }
+    if node.chance(node.is.chances.limit) {
+        return Some(Err(limited(node)));
+    }
     if let Some((code, message)) = Limit::exceeded(&node.is.max_batch, packet.len() as u64) {
         return Some(Err(error_response(code, message)));
     }
@@ -244,13 +278,26 @@ fn error_response(code: i64, message: String) -> TransportError {
     TransportError::ErrorResp(ErrorPayload { code, message: message.into(), data: None })
 }
 
+/// Too many requests, in one of the ways in which that is said.
+fn limited(node: &mut NodeState) -> TransportError {
+    node.wrongs.limited += 1;
+    match node.draw() % 3 {
+        0 => TransportErrorKind::http_error_with_retry_after(429, String::new(), Some(Duration::from_secs(7))),
+        1 => TransportErrorKind::http_error_with_retry_after(429, "<html>slow down</html>".to_owned(), None),
+        _ => error_response(-32005, "project rate limit exceeded".to_owned()),
+    }
+}
+
 /// The chain as the node has it during one request.
-fn view(state: &mut State, index: usize) -> Vec<Arc<Block>> {
+fn view(state: &mut State, index: usize) -> Branch {
     let node = &mut state.nodes[index];
     let lag = node.is.chances.lag;
     let extra = if node.chance(lag) { 1 + node.draw() % 3 } else { 0 };
     let behind = (node.is.lag + extra) as usize;
-    let mut view = node.frozen.clone().unwrap_or_else(|| state.canonical.clone());
+    node.wrongs.backwards += u64::from(extra > 0);
+    let pick = if node.own.several() { node.draw() } else { 0 };
+    node.wrongs.balanced += u64::from(node.own.several());
+    let mut view = node.own.pick(&state.canonical, pick);
     view.truncate(view.len().saturating_sub(behind).max(1));
     for forged in &node.is.forged {
         view.get_mut(forged.number as usize).into_iter().for_each(|block| *block = forged.clone());
@@ -258,13 +305,15 @@ fn view(state: &mut State, index: usize) -> Vec<Arc<Block>> {
     view
 }
 
-fn respond(state: &mut State, index: usize, view: &[Arc<Block>], request: &SerializedRequest) -> Response {
-    let asked: Value = serde_json::from_str(request.serialized().get()).unwrap();
+fn respond(state: &mut State, index: usize, view: &Branch, request: &SerializedRequest) -> Response {
+    let mut asked: Value = serde_json::from_str(request.serialized().get()).unwrap();
     let id = request.id().clone();
     let node = &mut state.nodes[index];
     let chances = node.is.chances;
     let outcome = if node.chance(chances.error) {
         Err((-32603, "internal error".to_owned()))
+    } else if let Some(outcome) = view::beyond(state, index, view, request, &mut asked["params"]) {
+        outcome
     } else {
         answer::answer(state, index, view, request.method(), &asked["params"])
     };
@@ -280,6 +329,7 @@ fn spoil(state: &mut State, index: usize, mut result: Value) -> Value {
     let node = &mut state.nodes[index];
     let chances = node.is.chances;
     if let Some(logs) = result.as_array_mut().filter(|logs| logs.iter().all(|log| log.get("topics").is_some())) {
+        let before = logs.len();
         if node.chance(chances.empty) {
             logs.clear();
         }
@@ -287,6 +337,7 @@ fn spoil(state: &mut State, index: usize, mut result: Value) -> Value {
             let at = node.draw() as usize % logs.len();
             logs.remove(at);
         }
+        node.wrongs.spoiled += u64::from(logs.len() < before);
     }
     result
 }
