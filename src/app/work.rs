@@ -100,12 +100,7 @@ impl Mood {
             (None, Some(why)) => {
                 if self.halted.as_ref() != Some(why) {
                     let cure = format!("deposit-watcher rescan --network {} --resume", self.slug);
-                    tracing::error!(
-                        network = self.slug,
-                        why,
-                        cure,
-                        "the network is halted: nothing of it is matched or confirmed until a person has looked"
-                    );
+                    tracing::error!(network = self.slug, why, cure, "the network is halted");
                     self.halted = Some(why.clone());
                 }
             }
