@@ -1,5 +1,6 @@
 //! The storm: hundreds of seeds, each a random fight between people, chain, nodes and watchers, judged at its
-//! end by an oracle. `STORM_SEEDS` says how many, `STORM_SEED` replays one, with `--nocapture` to see what it met.
+//! end by an oracle. `STORM_SEEDS` says how many, `STORM_FIRST` from which, `STORM_SEED` replays
+//! one; with `--nocapture`, `STORM_TELL=1` tells each seed as it ends and `STORM_LOUD=1` each deed as it is done.
 
 mod coverage;
 mod database;
