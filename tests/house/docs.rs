@@ -52,10 +52,9 @@ fn documents() -> Vec<(String, String)> {
     let below =
         fs::read_dir(top().join("docs")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let below = below.filter(|name| name.ends_with(".md")).map(|name| format!("docs/{name}"));
-    let names: BTreeSet<String> = below
-        .chain(["README.md", "CHANGELOG.md", "deploy/README.md", "deploy/examples/README.md"].map(str::to_owned))
-        .collect();
-    names.into_iter().map(|name| (name.clone(), read(&name))).collect()
+    let names: BTreeSet<String> =
+        below.chain(["README.md", "CHANGELOG.md", "deploy/examples/README.md"].map(str::to_owned)).collect();
+    names.into_iter().chain(["deploy/README.md".to_owned()]).map(|name| (name.clone(), read(&name))).collect()
 }
 
 /// Everything in `documents` that `faults` finds, each with its place.
