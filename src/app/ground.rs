@@ -6,10 +6,11 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::manager::Manager;
 use super::signals;
 use super::supervisor::{Task, supervise};
 use crate::cli::{Failure, connect};
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 use crate::store::Store;
 use crate::telemetry::{self, Exposition};
 
@@ -64,12 +65,20 @@ async fn database(settings: &Settings, schema: Schema, stop: &CancellationToken)
     Ok(Some(reached))
 }
 
-/// Works until a signal comes, then drains.
+/// Works until a signal comes, then drains; whoever started us hears of both.
 pub(super) async fn work(tasks: Vec<Task>, shutdown: CancellationToken) {
+    let manager = Manager::of(settings::environment());
     let working = tokio::spawn(supervise(tasks, shutdown.clone()));
+    manager.ready();
+    let reassuring = manager.reassure();
     shutdown.cancelled().await;
+    manager.stopping();
     match timeout(DRAIN, working).await {
         Ok(_) => tracing::info!("drained"),
         Err(_) => tracing::warn!("not everything ended in time; what is open rolls back"),
+    }
+    // Until now it heard that we are there: draining takes its time.
+    if let Some(task) = reassuring {
+        task.abort();
     }
 }

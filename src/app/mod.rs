@@ -11,6 +11,7 @@ mod gauges;
 mod ground;
 mod house;
 mod listener;
+mod manager;
 mod network;
 mod readiness;
 mod signals;
@@ -65,6 +66,7 @@ async fn carry_out(arguments: &Arguments) -> Result<(), Failure> {
         | Command::ApiKeys(_)
         | Command::Webhooks(_)
         | Command::Rescan(_)
+        | Command::Health(_)
         | Command::Demo(_)) => cli::run(&settings, other).await,
     }
 }

@@ -55,6 +55,9 @@ pub enum Command {
     /// The doctor: configuration, database, endpoints, tokens; each finding with its cure. Exits 3 if any.
     #[command(after_help = "Example:\n  deposit-watcher check --books")]
     Check(Check),
+    /// Ask the process that runs here with this configuration whether it lives. Exits 1 if it does not say so.
+    #[command(after_help = "Example:\n  deposit-watcher health --ready")]
+    Health(Health),
     /// A line per network: head, scanned, confirmed, lag, holder, halted, and its sessions by status.
     #[command(after_help = "Example:\n  deposit-watcher status --output json")]
     Status(Shape),
@@ -114,6 +117,17 @@ pub struct Check {
     /// How it is printed.
     #[command(flatten)]
     pub shape: Shape,
+}
+
+/// `health`
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Health {
+    /// Ask the process of `api` (admin.api_listen) instead of that of `watch` or `run` (admin.listen).
+    #[arg(long)]
+    pub api: bool,
+    /// Ask whether it is ready, and what keeps it from being so.
+    #[arg(long)]
+    pub ready: bool,
 }
 
 /// `sessions …`

@@ -12,6 +12,7 @@ mod check;
 pub mod connect;
 mod exit;
 mod given;
+mod health;
 mod migrate;
 mod names;
 pub mod output;
@@ -42,6 +43,7 @@ pub async fn run(settings: &Settings, command: &Command) -> Result<(), Failure> 
         }
         Command::Migrate(asked) => migrate::run(settings, asked).await,
         Command::Check(asked) => check::run(settings, asked).await,
+        Command::Health(asked) => health::run(settings, *asked).await,
         Command::Status(asked) => status::run(settings, *asked).await,
         Command::Sessions(asked) => sessions::run(settings, asked).await,
         Command::Pay(asked) => pay::run(settings, asked).await,

@@ -13,6 +13,7 @@ mod support;
 
 mod accounts;
 mod database;
+mod keeping;
 mod program;
 mod sessions;
 mod usage;

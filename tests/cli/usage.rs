@@ -25,7 +25,9 @@ fn a_command_line_that_makes_no_sense_is_2() {
 #[test]
 fn help_is_data_with_an_example() {
     let program = Program::at(NOWHERE);
-    for line in ["--help", "watch --help", "sessions create --help", "rescan --help", "webhooks create --help"] {
+    for line in
+        ["--help", "watch --help", "health --help", "sessions create --help", "rescan --help", "webhooks create --help"]
+    {
         let help = program.ok(&line.split_whitespace().collect::<Vec<_>>());
         assert!(help.contains("Example:\n  deposit-watcher "), "{help}");
     }

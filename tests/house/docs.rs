@@ -20,9 +20,21 @@ const TABLES: &str = "docs/TABLES.md";
 /// Longer is a book, and nobody reads it.
 const README_LINES: usize = 400;
 
-/// Where an absolute path may begin: what we serve, and where others mount secrets. All else is somebody's own machine.
-const PATHS: [&str; 8] =
-    ["/metrics", "/livez", "/readyz", "/api/v1/", "/v1/", "/pay/", "/openapi.json", "/run/secrets/"];
+/// Where an absolute path may begin: what we serve, where others mount secrets, and where deploy/ puts things. All else is
+/// somebody's own machine.
+const PATHS: [&str; 11] = [
+    "/metrics",
+    "/livez",
+    "/readyz",
+    "/api/v1/",
+    "/v1/",
+    "/pay/",
+    "/openapi.json",
+    "/run/secrets/",
+    "/etc/deposit-watcher",
+    "/etc/systemd/system/",
+    "/usr/local/bin/deposit-watcher",
+];
 
 /// Labels whose values are the operator's own names, or the version.
 const CHOSEN: [&str; 5] = ["network", "token", "endpoint", "task", "version"];
@@ -42,7 +54,7 @@ fn documents() -> Vec<(String, String)> {
     let below = below.filter(|name| name.ends_with(".md")).map(|name| format!("docs/{name}"));
     let names: BTreeSet<String> =
         below.chain(["README.md", "CHANGELOG.md", "deploy/examples/README.md"].map(str::to_owned)).collect();
-    names.into_iter().map(|name| (name.clone(), read(&name))).collect()
+    names.into_iter().chain(["deploy/README.md".to_owned()]).map(|name| (name.clone(), read(&name))).collect()
 }
 
 /// Everything in `documents` that `faults` finds, each with its place.
