@@ -52,7 +52,7 @@ pub use lookup::{Found, Named};
 pub use networks::{Cursor, NetworkRow, Pinned};
 pub use openings::{NewSession, OpenOutcome, RequestKey, Reservation};
 pub use outbox::{AttemptLine, DeliveryLine, DeliveryQuery, Queue, Retried};
-pub use overview::{NetworkStatus, SessionLine, TransferLine};
+pub use overview::{Connections, NetworkStatus, SessionLine, TransferLine, UnmatchedCount};
 pub use payment_steps::{Chosen, NewPayment, PaymentAdded, PaymentCancelled};
 pub use payments::PaymentRow;
 pub use rescans::{Rescan, RescanReason};
