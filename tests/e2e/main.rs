@@ -25,6 +25,7 @@ mod networks;
 mod odd;
 mod outage;
 mod pair;
+mod prometheus;
 mod reorganisations;
 mod restart;
 mod secrets;
