@@ -191,7 +191,7 @@ fn expressions(board: &Value) -> Vec<(String, String)> {
     });
     let variables = board["templating"]["list"].as_array().unwrap().iter().filter_map(|variable| {
         let (series, label) =
-            variable["definition"].as_str()?.strip_prefix("label_values(")?.strip_suffix(')')?.rsplit_once(", ")?;
+            variable["query"]["query"].as_str()?.strip_prefix("label_values(")?.strip_suffix(')')?.rsplit_once(", ")?;
         Some((variable["name"].as_str()?.to_owned(), chosen(&format!("count by ({label}) ({series})"))))
     });
     panels.chain(variables).collect()
