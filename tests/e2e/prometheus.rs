@@ -226,7 +226,8 @@ async fn prometheus_has_data_for_all_of_it_and_alerts_come_and_go() {
     let endpoint = rig.command(&["webhooks", "create", "--url", &shop.url(), "--output", "json"]).await;
     let endpoint: Value = serde_json::from_str(&endpoint.stdout).unwrap();
     let secret = endpoint["secret"].as_str().unwrap();
-    (shop.trust(secret), keep_secret(secret));
+    shop.trust(secret);
+    keep_secret(secret);
     let mut process = rig.run().await;
     process.is_ready().await;
     let prometheus = Prometheus::start(process.admin().await).await;
