@@ -13,7 +13,6 @@ use deposit_watcher::demo::Proxy;
 use deposit_watcher::demo::guard::Guard;
 use deposit_watcher::telemetry::TABLE;
 use serde_json::Value;
-use sqlx::AssertSqlSafe;
 use url::Url;
 
 use crate::rig::{Chain, Rig, Shop, keep_secret, until};
@@ -288,7 +287,7 @@ async fn the_sql_of_the_runbooks_can_be_asked() {
     for (name, text) in texts(RUNBOOKS) {
         for sql in text.lines().filter_map(|line| line.strip_prefix("psql \"$DATABASE_URL\" -c \"")) {
             let sql = sql.strip_suffix('"').unwrap();
-            let result = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_all(&rig.pool).await;
+            let result = sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).fetch_all(&rig.pool).await;
             assert!(result.is_ok(), "{name}: {sql}: {result:?}");
             asked.insert(sql.to_owned());
         }
