@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::database;
 use super::ground::{self, Ground, Schema};
 use super::listener;
 use super::supervisor::{Task, beat};
@@ -40,12 +41,13 @@ pub(super) async fn run(settings: Settings) -> Result<(), Failure> {
     let Some(ground) = Ground::lay(&settings, Schema::Demand).await? else { return Ok(()) };
     let admin = listener::bind("admin.api_listen", settings.admin.api_listen)?;
     let served = listener::bind("http.listen", settings.http.listen)?;
-    let process_tasks = TASKS.iter().chain([&ADMIN]).map(|task| (*task).to_owned()).collect();
+    let process_tasks = TASKS.iter().chain([&ADMIN, &database::NAME]).map(|task| (*task).to_owned()).collect();
     telemetry::initialise(Labels { process_tasks, ..Labels::default() });
     let metrics = listener::address(&admin, settings.admin.api_listen);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), admin = format!("http://{metrics}/metrics"), "starting");
     let settings = Arc::new(settings);
     let mut tasks = tasks(&settings, &ground.store, keyring, served, &ground.shutdown);
+    tasks.push(database::task(vec![("api", ground.store.clone())], &ground.shutdown));
     let (readiness, shutdown) = (readiness(ground.store.clone()), ground.shutdown.clone());
     tasks.push(listener::task(ADMIN, admin, move |listener| {
         Box::pin(admin::serve(listener, ground.exposition.clone(), readiness.clone(), shutdown.clone()))

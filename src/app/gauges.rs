@@ -11,7 +11,7 @@ use super::complaints::Complaints;
 use super::house::House;
 use super::supervisor::beat;
 use crate::domain::{SessionStatus, Unmatched, Unusable};
-use crate::store::{Error, Queue};
+use crate::store::{Error, Queue, UnmatchedCount};
 use crate::telemetry as t;
 
 const COUNT_EVERY: Duration = Duration::from_secs(10);
@@ -20,6 +20,8 @@ const OTHER: &str = "other";
 
 /// Counts by network and label.
 type Counts = BTreeMap<(String, String), u64>;
+/// Ages by network and label.
+type Ages = BTreeMap<(String, String), Duration>;
 
 /// Runs until shutdown.
 pub(super) async fn run(house: Arc<House>) {
@@ -42,14 +44,15 @@ pub(super) async fn run(house: Arc<House>) {
 
 async fn count(house: &House) -> Result<(), Error> {
     if !house.works() {
-        set(house, &Counts::new(), &Counts::new(), &BTreeMap::new());
+        set(house, &Counts::new(), &BTreeMap::new());
+        unmatched(house, &[]);
         queue(Queue::default());
         return Ok(());
     }
     let sessions = by_network(house, house.store.session_counts().await?);
-    let unmatched = by_network(house, house.store.unmatched_counts().await?);
+    unmatched(house, &house.store.unmatched_counts().await?);
     let invalid = house.store.unusable_sessions().await?.into_iter().collect();
-    set(house, &sessions, &unmatched, &invalid);
+    set(house, &sessions, &invalid);
     queue(house.store.webhook_queue().await?);
     Ok(())
 }
@@ -72,18 +75,12 @@ fn by_network(house: &House, counts: Vec<(String, String, u64)>) -> Counts {
 }
 
 /// Sets every label set, those that counted nothing to 0.
-fn set(house: &House, sessions: &Counts, unmatched: &Counts, invalid: &BTreeMap<String, u64>) {
-    let of = |counts: &Counts, network: &str, label: &str| {
-        counts.get(&(network.to_owned(), label.to_owned())).copied().unwrap_or_default()
-    };
-    let held = |post: &super::house::Post, count: u64| if post.pool().is_some() { count } else { 0 };
+fn set(house: &House, sessions: &Counts, invalid: &BTreeMap<String, u64>) {
     for post in &house.posts {
         let slug = post.slug().as_str();
         for status in SessionStatus::ALL.map(SessionStatus::as_str) {
-            t::SESSIONS.set(&[slug, status], held(post, of(sessions, slug, status)));
-        }
-        for reason in Unmatched::ALL.map(Unmatched::as_str) {
-            t::UNMATCHED_TRANSFERS.set(&[slug, reason], held(post, of(unmatched, slug, reason)));
+            let count = if post.pool().is_some() { of(sessions, slug, status) } else { 0 };
+            t::SESSIONS.set(&[slug, status], count);
         }
     }
     for status in SessionStatus::ALL.map(SessionStatus::as_str) {
@@ -92,4 +89,27 @@ fn set(house: &House, sessions: &Counts, unmatched: &Counts, invalid: &BTreeMap<
     for reason in Unusable::ALL.map(Unusable::as_str) {
         t::SESSIONS_INVALID.set(&[reason], invalid.get(reason).copied().unwrap_or_default());
     }
+}
+
+/// Money without an owner: how many transfers, and for how long the first of them has waited.
+fn unmatched(house: &House, lines: &[UnmatchedCount]) {
+    let (mut counts, mut ages) = (Counts::new(), Ages::new());
+    for line in lines {
+        let key = (line.network.clone(), line.reason.clone());
+        counts.insert(key.clone(), line.count);
+        ages.insert(key, line.oldest);
+    }
+    for post in &house.posts {
+        let slug = post.slug().as_str();
+        for reason in Unmatched::ALL.map(Unmatched::as_str) {
+            let held = post.pool().is_some();
+            t::UNMATCHED_TRANSFERS.set(&[slug, reason], if held { of(&counts, slug, reason) } else { 0 });
+            t::UNMATCHED_OLDEST_SECONDS
+                .set(&[slug, reason], if held { of(&ages, slug, reason) } else { Duration::ZERO });
+        }
+    }
+}
+
+fn of<T: Copy + Default>(figures: &BTreeMap<(String, String), T>, network: &str, label: &str) -> T {
+    figures.get(&(network.to_owned(), label.to_owned())).copied().unwrap_or_default()
 }

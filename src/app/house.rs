@@ -13,7 +13,7 @@ use crate::telemetry::{Labels, NetworkLabels};
 /// Tasks that each network has one of, as metrics name them.
 const NETWORK_TASKS: [&str; 2] = ["network", "lease"];
 /// Tasks that the process always has one of.
-const PROCESS_TASKS: [&str; 3] = ["admin", "admission", "gauges"];
+const PROCESS_TASKS: [&str; 4] = ["admin", "admission", super::database::NAME, "gauges"];
 
 /// The process.
 pub(super) struct House {

@@ -1,12 +1,13 @@
 //! The roof: wires the house and keeps it running. One command comes in, one exit code goes out.
 //!
 //! `watch` and `run` become a [`supervisor`] of named tasks: one per network, the gauges, the admission of sessions, the
-//! courier of webhooks, the admin listener. Not for what they do: that is the rooms' below.
+//! courier of webhooks, the database's figures, the admin listener. Not for what they do: that is the rooms' below.
 
 mod admission;
 mod api;
 mod complaints;
 mod courier;
+mod database;
 mod gauges;
 mod ground;
 mod house;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::ground::{self, Ground, Schema};
 use super::house::House;
 use super::supervisor::Task;
-use super::{admission, api, courier, gauges, listener, network, readiness};
+use super::{admission, api, courier, database, gauges, listener, network, readiness};
 use crate::cli::{Exit, Failure, connect};
 use crate::http::admin;
 use crate::settings::{Ambiguous, Settings};
@@ -46,6 +46,9 @@ pub(super) async fn run(settings: Settings, service: Service) -> Result<(), Fail
     greet(&settings, &house, &listener);
     let house = Arc::new(house);
     let mut tasks = tasks(&house, listener, &ground.exposition, courier);
+    let api = served.iter().map(|(_, store, _)| ("api", store.clone()));
+    let stores = std::iter::once(("watcher", house.store.clone())).chain(api).collect();
+    tasks.push(database::task(stores, &ground.shutdown));
     if let Some((keyring, store, listener)) = served {
         tasks.extend(api::tasks(&Arc::new(settings), &store, keyring, listener, &ground.shutdown));
     }

@@ -44,6 +44,17 @@ pub(super) struct Lines {
 /// When and why a server that answers was not taken the last time.
 type Refused = Arc<Mutex<Option<(Instant, &'static str)>>>;
 
+/// Connections that a pool may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Connections {
+    /// Lent to somebody.
+    pub busy: u64,
+    /// Open and resting.
+    pub idle: u64,
+    /// Not opened.
+    pub unopened: u64,
+}
+
 /// One of them, lent.
 pub(super) struct Line {
     connection: PoolConnection<Postgres>,
@@ -123,6 +134,14 @@ impl Lines {
     pub(super) fn refusal(&self) -> Option<&'static str> {
         let (when, why) = (*self.refused.lock().unwrap_or_else(PoisonError::into_inner))?;
         (when.elapsed() < REFUSED_LATELY).then_some(why)
+    }
+
+    /// What they do.
+    pub(super) fn connections(&self) -> Connections {
+        let open = u64::from(self.pool.size());
+        let idle = u64::try_from(self.pool.num_idle()).unwrap_or(u64::MAX).min(open);
+        let most = u64::from(self.pool.options().get_max_connections());
+        Connections { busy: open.saturating_sub(idle), idle, unopened: most.saturating_sub(open) }
     }
 
     /// Without bounds: for migrations, which take as long as they take.

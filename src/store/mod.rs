@@ -47,11 +47,12 @@ pub use deliveries::{DueEndpoint, EventRow, Reserved, Settlement, Work};
 pub use demo_rows::PlainSession;
 pub use history::HistoryLine;
 pub use lease::{Fence, Lease};
+pub use lines::Connections;
 pub use lookup::{Found, Named};
 pub use networks::{Cursor, NetworkRow, Pinned};
 pub use openings::{NewSession, OpenOutcome, RequestKey, Reservation};
 pub use outbox::{AttemptLine, DeliveryLine, DeliveryQuery, Queue, Retried};
-pub use overview::{NetworkStatus, SessionLine, TransferLine};
+pub use overview::{NetworkStatus, SessionLine, TransferLine, UnmatchedCount};
 pub use payment_steps::{Chosen, NewPayment, PaymentAdded, PaymentCancelled};
 pub use payments::PaymentRow;
 pub use rescans::{Rescan, RescanReason};
@@ -183,6 +184,11 @@ impl Store {
         }
         let missing = MIGRATIONS.iter().filter(|migration| !applied.contains(&migration.version));
         Ok(missing.map(|migration| format!("{:04} {}", migration.version, migration.description)).collect())
+    }
+
+    /// What the connections do that may be open.
+    pub fn connections(&self) -> Connections {
+        self.pool.connections()
     }
 
     /// Waits for open connections to end.

@@ -1,5 +1,7 @@
 //! What people and gauges ask: networks, sessions and transfers as they stand. Reads only.
 
+use std::time::Duration;
+
 use super::{Error, Store, codec};
 use crate::domain::{SessionId, Time};
 
@@ -104,6 +106,19 @@ pub struct TransferLine {
     pub confirmed_at: Option<Time>,
 }
 
+/// Money without an owner, of one network and for one reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnmatchedCount {
+    /// Slug.
+    pub network: String,
+    /// Why.
+    pub reason: String,
+    /// How many transfers.
+    pub count: u64,
+    /// For how long the first of them has been known.
+    pub oldest: Duration,
+}
+
 impl Store {
     /// Every network that the database knows.
     pub async fn network_statuses(&self) -> Result<Vec<NetworkStatus>, Error> {
@@ -128,15 +143,24 @@ impl Store {
         Ok(rows.into_iter().map(|row| (row.network, row.status, codec::count(row.count))).collect())
     }
 
-    /// How many canonical transfers belong to no session and are not settled, by network and reason.
-    pub async fn unmatched_counts(&self) -> Result<Vec<(String, String, u64)>, Error> {
+    /// How many canonical transfers belong to no session and are not settled, by network and reason, and the age of the
+    /// oldest since it was first seen.
+    pub async fn unmatched_counts(&self) -> Result<Vec<UnmatchedCount>, Error> {
         let rows = sqlx::query!(
-            r#"SELECT network, reason AS "reason!", count(*) AS "count!" FROM transfers
+            r#"SELECT network, reason AS "reason!", count(*) AS "count!",
+                      greatest(floor(extract(epoch FROM clock_timestamp() - min(seen_at))), 0)::bigint AS "age!"
+                 FROM transfers
                 WHERE reason IS NOT NULL AND state <> 'ORPHANED' AND settled IS NULL GROUP BY network, reason"#
         )
         .fetch_all(&self.pool)
         .await?;
-        Ok(rows.into_iter().map(|row| (row.network, row.reason, codec::count(row.count))).collect())
+        let lines = rows.into_iter().map(|row| UnmatchedCount {
+            network: row.network,
+            reason: row.reason,
+            count: codec::count(row.count),
+            oldest: Duration::from_secs(codec::count(row.age)),
+        });
+        Ok(lines.collect())
     }
 
     /// Sessions, newest first; one of them by its id.

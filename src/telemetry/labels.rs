@@ -232,6 +232,12 @@ pub(super) const TO: Label = Label {
     },
 };
 
+/// Whose connections to the database.
+pub(super) const DATABASE_KIND: Label = Label { name: "kind", values: |_, _| owned(["watcher", "api"]) };
+
+/// What a connection that may be open does.
+pub(super) const DATABASE_STATE: Label = Label { name: "state", values: |_, _| owned(["busy", "idle", "unopened"]) };
+
 /// A method of HTTP.
 pub(super) const HTTP_METHOD: Label = Label { name: "method", values: |_, _| owned(HTTP_METHODS) };
 

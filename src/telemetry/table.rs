@@ -8,9 +8,9 @@ use std::time::Duration;
 use metrics::Unit;
 
 use super::labels::{
-    CORRECTION_KIND, ENDPOINT, ENDPOINT_STATE, FROM, HTTP_METHOD, HTTP_STATUS, INVALID_REASON, METHOD, NETWORK,
-    NETWORK_OR_OTHER, RPC_OUTCOME, STATUS, STEP_KIND, TASK, TASK_NETWORK, TO, TOKEN, TRANSFER_OUTCOME,
-    UNMATCHED_REASON, VERSION, WEBHOOK_OUTCOME, WEBHOOK_STATE,
+    CORRECTION_KIND, DATABASE_KIND, DATABASE_STATE, ENDPOINT, ENDPOINT_STATE, FROM, HTTP_METHOD, HTTP_STATUS,
+    INVALID_REASON, METHOD, NETWORK, NETWORK_OR_OTHER, RPC_OUTCOME, STATUS, STEP_KIND, TASK, TASK_NETWORK, TO, TOKEN,
+    TRANSFER_OUTCOME, UNMATCHED_REASON, VERSION, WEBHOOK_OUTCOME, WEBHOOK_STATE,
 };
 use super::metrics::{AmountCounter, Counter, Description, Gauge, Histogram};
 use crate::domain::{BlockNumber, Time};
@@ -96,6 +96,8 @@ table! {
         "Logs of configured tokens: paying a session, kept without one, to no address of ours, or no transfer at all.";
     UNMATCHED_TRANSFERS: Gauge<2> = "unmatched_transfers" Count [NETWORK, UNMATCHED_REASON]
         "Canonical transfers that belong to no session and that nobody has settled.";
+    UNMATCHED_OLDEST_SECONDS: Gauge<2, Duration> = "unmatched_oldest_seconds" Seconds [NETWORK, UNMATCHED_REASON]
+        "Age of the oldest of the unmatched transfers, since it was first seen; 0 without any.";
     SESSIONS: Gauge<2> = "sessions" Count [NETWORK_OR_OTHER, STATUS]
         "Sessions by status.";
     SESSION_TRANSITIONS_TOTAL: Counter<3> = "session_transitions_total" Count [NETWORK_OR_OTHER, FROM, TO]
@@ -128,6 +130,12 @@ table! {
         "Time from a request's head to the head of its answer.";
     EVENT_STREAMS: Gauge<0> = "event_streams" Count []
         "Event streams of the API that are open.";
+
+    // The database.
+    DATABASE_CONNECTIONS: Gauge<2> = "database_connections" Count [DATABASE_KIND, DATABASE_STATE]
+        "Connections this process may have, lent, resting or not opened; 0 of a kind that it has none of.";
+    SCHEMA_MISSING_MIGRATIONS: Gauge<0> = "schema_missing_migrations" Count []
+        "Migrations of this version that the database has not had.";
 
     // The process.
     TASK_HEARTBEAT_TIMESTAMP_SECONDS: Gauge<2, Time> = "task_heartbeat_timestamp_seconds" Seconds [TASK, TASK_NETWORK]

@@ -30,6 +30,7 @@ mod networks;
 mod odd;
 mod outage;
 mod pair;
+mod prometheus;
 mod proofs;
 mod reorganisations;
 mod restart;

@@ -39,19 +39,21 @@ const PATHS: [&str; 11] = [
 /// Labels whose values are the operator's own names, or the version.
 const CHOSEN: [&str; 5] = ["network", "token", "endpoint", "task", "version"];
 
-fn top() -> &'static Path {
+pub(crate) fn top() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn read(name: &str) -> String {
+pub(crate) fn read(name: &str) -> String {
     fs::read_to_string(top().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
 /// Every document: path and text.
 fn documents() -> Vec<(String, String)> {
-    let below =
-        fs::read_dir(top().join("docs")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let below = below.filter(|name| name.ends_with(".md")).map(|name| format!("docs/{name}"));
+    let below = ["docs", "deploy/runbooks"].into_iter().flat_map(|folder| {
+        let names =
+            fs::read_dir(top().join(folder)).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.ends_with(".md")).map(move |name| format!("{folder}/{name}"))
+    });
     let names: BTreeSet<String> =
         below.chain(["README.md", "CHANGELOG.md", "deploy/examples/README.md"].map(str::to_owned)).collect();
     names.into_iter().chain(["deploy/README.md".to_owned()]).map(|name| (name.clone(), read(&name))).collect()
@@ -77,7 +79,7 @@ fn ours(line: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Names that are neither a metric nor anything in the database.
-fn unknown_names(line: &str, schema: &str) -> Vec<String> {
+pub(crate) fn unknown_names(line: &str, schema: &str) -> Vec<String> {
     let metric = |word: &str| {
         let stem = ["_bucket", "_sum", "_count"].iter().find_map(|end| word.strip_suffix(end));
         let histogram = |name| TABLE.iter().any(|metric| metric.name == name && metric.kind == Kind::Histogram);

@@ -1,6 +1,8 @@
-//! Tests of the house itself: its floors, its metrics, its log, its documents. Not of what it does for money.
+//! Tests of the house itself: its floors, its metrics, its log, its documents, what is deployed beside it. Not of what it does for money.
 #![allow(clippy::arithmetic_side_effects, reason = "a test that overflows fails")]
 
+#[cfg(test)]
+mod alerts;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
