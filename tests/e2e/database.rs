@@ -248,11 +248,11 @@ async fn with_hardly_a_connection_to_be_had_everything_goes_on() {
     // Customers who reload a page that is not there.
     let api = process.api().await;
     let load = tokio::spawn(async move {
-        let mut answers = 0_u64;
+        let mut answers = 0;
         let ask = async || get(api, &format!("/pay/{}", "A".repeat(43))).await.is_some();
         loop {
             let (a, b, c, d) = tokio::join!(ask(), ask(), ask(), ask());
-            answers += [a, b, c, d].into_iter().filter(|answered| *answered).count() as u64;
+            answers += [a, b, c, d].into_iter().filter(|answered| *answered).count();
             if answers > 100_000 {
                 return answers;
             }

@@ -170,7 +170,8 @@ impl Wire {
         self.may_pass().await;
         let to = self.state.to.load(SeqCst);
         let mut far = TcpStream::connect((Ipv4Addr::LOCALHOST, to)).await.ok()?;
-        (near.set_nodelay(true).ok()?, far.set_nodelay(true).ok()?);
+        near.set_nodelay(true).ok()?;
+        far.set_nodelay(true).ok()?;
         // What comes first has no tag: requests for encryption, each answered by a byte, then the start.
         loop {
             let message = rest(&mut near, Vec::new()).await?;
