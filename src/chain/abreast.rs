@@ -9,7 +9,8 @@
 //!   clock (an endpoint that is with the time cannot be half a minute behind it), and its endpoint *shows* it: the block
 //!   that this one has at the top, its child, which this one lacks, and the head, all by number.
 //!
-//! It is stalled when its own head has not risen for long by its own chain's pace while one that is further has.
+//! One that is behind by these rules is stalled where its own head has not risen for long by its own chain's pace while one
+//! that is further has.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -57,10 +58,11 @@ pub(super) struct Seen<'a> {
 pub(super) enum Verdict {
     Stands(Standing),
     /// One operator alone is further: the one at this index. It must show its head; `counts` says whether this endpoint
-    /// is behind when it does.
+    /// then stands as `lags` says.
     Claimed {
         by: usize,
         counts: bool,
+        lags: Standing,
     },
 }
 
@@ -71,9 +73,8 @@ pub(super) fn judge(heads: &[Seen<'_>], who: usize, now: Time) -> Verdict {
         heads.iter().enumerate().filter(|(at, other)| *at != who && trails(me.head, other.head)).collect();
     let pace = me.block_time.unwrap_or(BLOCK_TIME);
     let stood = |blocks: u32, least: Duration| me.still >= pace.saturating_mul(blocks).max(least);
-    if stood(STALLED_BLOCKS, STALLED_LEAST) && ahead.iter().any(|(_, other)| other.still < me.still) {
-        return Verdict::Stands(Standing::Stalled);
-    }
+    let stalled = stood(STALLED_BLOCKS, STALLED_LEAST) && ahead.iter().any(|(_, other)| other.still < me.still);
+    let lags = if stalled { Standing::Stalled } else { Standing::Behind };
     let best = ahead.iter().max_by_key(|(_, other)| other.head.block.number);
     let operators: BTreeSet<&str> = ahead.iter().map(|(_, other)| other.operator).collect();
     match best {
@@ -82,11 +83,11 @@ pub(super) fn judge(heads: &[Seen<'_>], who: usize, now: Time) -> Verdict {
             let still = stood(STILL_BLOCKS, STILL_LEAST) && !heads.iter().enumerate().any(moves);
             Verdict::Stands(if still { Standing::Still } else { Standing::Abreast })
         }
-        Some(_) if operators.len() > 1 => Verdict::Stands(Standing::Behind),
+        Some(_) if operators.len() > 1 => Verdict::Stands(lags),
         Some((by, claimant)) => {
             let third = |other: &Seen<'_>| ![me.operator, claimant.operator].contains(&other.operator);
             let counts = claimant.head.time <= now && !heads.iter().any(third);
-            Verdict::Claimed { by: *by, counts }
+            Verdict::Claimed { by: *by, counts, lags }
         }
     }
 }

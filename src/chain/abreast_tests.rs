@@ -40,7 +40,7 @@ fn behind_is_more_than_three_blocks_and_half_a_minute() {
 #[test]
 fn two_operators_are_believed_and_one_must_show_its_head() {
     assert_eq!(verdict(&[seen("me", 900, 0), seen("me", 950, 0), seen("a", 940, 0)]), BEHIND);
-    let claimed = |by, counts| Verdict::Claimed { by, counts };
+    let claimed = |by, counts| Verdict::Claimed { by, counts, lags: Standing::Behind };
     assert_eq!(verdict(&[seen("me", 900, 0), seen("a", 950, 0)]), claimed(1, true));
     assert_eq!(verdict(&[seen("me", 900, 0), seen("me", 950, 0)]), claimed(1, true));
     assert_eq!(verdict(&[seen("me", 900, 0), seen("a", 950, 0), seen("a", 960, 0)]), claimed(2, true));
@@ -58,16 +58,22 @@ fn who_is_ahead_is_never_judged_by_who_is_not() {
 #[test]
 fn stalled_is_ten_blocks_of_its_own_pace_without_one_while_others_have_them() {
     let stood = |seconds| [seen("me", 900, seconds), seen("a", 950, 0)];
-    assert_eq!(verdict(&stood(99)), Verdict::Claimed { by: 1, counts: true });
-    assert_eq!(verdict(&stood(100)), STALLED);
+    let claimed = |lags| Verdict::Claimed { by: 1, counts: true, lags };
+    assert_eq!(verdict(&stood(99)), claimed(Standing::Behind));
+    assert_eq!(verdict(&stood(100)), claimed(Standing::Stalled), "one operator's word has to be shown");
     let mut quick = stood(59);
     quick[0].block_time = Some(Duration::from_millis(250));
-    assert_ne!(verdict(&quick), STALLED);
+    assert_eq!(verdict(&quick), claimed(Standing::Behind));
     quick[0].still = Duration::from_secs(60);
-    assert_eq!(verdict(&quick), STALLED);
+    assert_eq!(verdict(&quick), claimed(Standing::Stalled));
     let mut unknown = stood(119);
     unknown[0].block_time = None;
-    assert_ne!(verdict(&unknown), STALLED);
+    assert_eq!(verdict(&unknown), claimed(Standing::Behind));
+    let two = [seen("me", 900, 100), seen("a", 950, 0), seen("b", 950, 0)];
+    assert_eq!(verdict(&two), STALLED, "two operators are believed");
+    let paused = [seen("me", 900, 100), seen("a", 950, 0), seen("b", 900, 100)];
+    let outvoted = Verdict::Claimed { by: 1, counts: false, lags: Standing::Stalled };
+    assert_eq!(verdict(&paused), outvoted, "while the chain pauses one liar goes on alone");
     let all = [seen("me", 900, 200), seen("a", 950, 200), seen("b", 950, 300)];
     assert_eq!(verdict(&all), BEHIND, "nobody moves");
 }

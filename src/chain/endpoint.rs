@@ -165,12 +165,15 @@ impl Endpoint {
         self.ask(method_of(&calls), blocks, work).await
     }
 
-    /// The transfers in the receipts of a block, each of a transaction that succeeded; `None` where it lacks the block.
+    /// The transfers in the receipts of a block, each of a transaction that succeeded; `None` where it lacks the block
+    /// or does not give them.
     pub async fn receipts(&self, block: BlockRef, tokens: &[Address]) -> Result<Option<Logs>, Error> {
         let work = async {
             match self.one::<Option<Vec<ReceiptJson>>>(RECEIPTS, (block.hash,)).await {
                 Ok(Some(receipts)) => check::receipts(receipts, tokens, block).map(Some),
-                Ok(None) | Err(Fault::Missing(_)) => Ok(None),
+                // Not to give them is no reason to pause: it may be asked for other things.
+                Ok(None) => Ok(None),
+                Err(Fault::Missing(_) | Fault::Refused(_)) => Ok(None),
                 Err(fault) => Err(fault),
             }
         };

@@ -57,10 +57,8 @@ impl Pool {
         for (who, (endpoint, head)) in told.iter().enumerate() {
             let standing = match abreast::judge(&seen, who, now) {
                 Verdict::Stands(standing) => standing,
-                Verdict::Claimed { by, counts } => match told.get(by) {
-                    Some((claimant, claimed)) if self.shows(claimant, *claimed, *head).await && counts => {
-                        Standing::Behind
-                    }
+                Verdict::Claimed { by, counts, lags } => match told.get(by) {
+                    Some((claimant, claimed)) if self.shows(claimant, *claimed, *head).await && counts => lags,
                     _ => Standing::Abreast,
                 },
             };

@@ -128,6 +128,13 @@ impl Pool {
         self.endpoints.iter().filter(healthy).cloned().collect()
     }
 
+    /// Those that may be read from and do not keep up, best first: they may know what is older.
+    pub fn lagging(&self) -> Vec<Arc<Endpoint>> {
+        let lagging =
+            |endpoint: &&Arc<Endpoint>| endpoint.change(|health, now| health.usable(now) && !health.abreast(now));
+        self.endpoints.iter().filter(lagging).cloned().collect()
+    }
+
     /// All of them, best first, usable or not.
     pub fn endpoints(&self) -> &[Arc<Endpoint>] {
         &self.endpoints

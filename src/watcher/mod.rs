@@ -92,6 +92,14 @@ enum Reached {
     AnotherChain(String),
 }
 
+/// What a look can say nothing of; the second look and rescans each have their own.
+#[derive(Debug, Default)]
+struct Dispute {
+    transfers: u64,
+    /// The lowest block, and why.
+    lowest: Option<(BlockNumber, String)>,
+}
+
 /// The one writer of a network, while its fence holds.
 #[derive(Debug)]
 pub struct Watcher {
@@ -103,9 +111,8 @@ pub struct Watcher {
     fence: Fence,
     following: Following,
     suspicion: Option<Suspicion>,
-    disputed: u64,
-    /// What was told of it last.
-    dispute: Option<(BlockNumber, String)>,
+    dispute: Dispute,
+    rescan_dispute: Dispute,
     inspected: Option<Instant>,
     tag_asked: Option<Instant>,
     head_told: Option<Instant>,
@@ -126,8 +133,8 @@ impl Watcher {
             pool,
             fence,
             suspicion: None,
-            disputed: 0,
-            dispute: None,
+            dispute: Dispute::default(),
+            rescan_dispute: Dispute::default(),
             inspected: None,
             tag_asked: None,
             head_told: None,
@@ -160,7 +167,7 @@ impl Watcher {
             Reached::AnotherChain(reason) => return self.halt(reason).await,
         };
         if row.pinned.genesis.is_none() {
-            let (_, genesis) = endpoint.genesis_and_chain().await?;
+            let genesis = self.agreed_genesis(&endpoint).await?;
             self.store.pin_genesis(&self.fence, genesis).await?;
             self.pool.inspect(Some(genesis)).await;
         }
@@ -192,6 +199,22 @@ impl Watcher {
         Ok(step)
     }
 
+    /// Block 0, where all who can be asked have the same: what is pinned on one liar's word would make liars of all others.
+    async fn agreed_genesis(&self, first: &chain::Endpoint) -> Result<BlockHash, Error> {
+        let (_, genesis) = first.genesis_and_chain().await?;
+        for endpoint in self.pool.healthy().iter().filter(|endpoint| endpoint.key() != first.key()) {
+            let Ok((_, other)) = endpoint.genesis_and_chain().await else { continue };
+            if other != genesis {
+                return Err(Error::Doubt(format!(
+                    "endpoints {} and {} have different blocks 0 ({genesis}, {other}): nothing is pinned before one is removed",
+                    first.key(),
+                    endpoint.key()
+                )));
+            }
+        }
+        Ok(genesis)
+    }
+
     /// Adds a later part of a step to it. Trouble with the chain is told; trouble with the database ends the step.
     fn take_in(&mut self, step: &mut Step, part: Result<Option<Progress>, Error>) -> Result<(), Error> {
         match part {
@@ -216,7 +239,7 @@ impl Watcher {
         t::SCANNED_BLOCK.set(&slug, cursor.block.number);
         t::SCANNED_BLOCK_TIMESTAMP_SECONDS.set(&slug, cursor.time);
         t::CONFIRMED_BLOCK.set(&slug, cursor.confirmed);
-        t::DISPUTED_TRANSFERS.set(&slug, self.disputed);
+        t::DISPUTED_TRANSFERS.set(&slug, self.dispute.transfers.saturating_add(self.rescan_dispute.transfers));
         let patience = self.network.poll_interval.saturating_mul(3);
         let (waiting, fresh) = match &self.head {
             Some((head, read)) => {

@@ -6,7 +6,7 @@
 
 use std::time::Instant;
 
-use super::{Effects, Error, Reached, Step, Watcher, derivation};
+use super::{Dispute, Effects, Error, Reached, Step, Watcher, derivation};
 use crate::chain::Endpoint;
 use crate::domain::{BlockNumber, BlockRef};
 use crate::store::{Cursor, NetworkRow};
@@ -198,6 +198,7 @@ impl Watcher {
         derivation::derive(&mut unit, setting, places.into_iter().collect(), &mut effects).await?;
         unit.move_cursor(&self.fence, &cursor, &to).await?;
         effects.tell(slug);
+        (self.dispute, self.rescan_dispute) = (Dispute::default(), Dispute::default());
         let depth = cursor.block.number.above(ancestor.number);
         t::REORGS_TOTAL.add(&[slug.as_str()], 1);
         t::REORG_DEPTH_BLOCKS.observe(&[slug.as_str()], depth);

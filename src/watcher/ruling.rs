@@ -146,7 +146,11 @@ impl Watcher {
             };
             match proof {
                 Ok(proof) => self.apply(&mut ruling, proof, stored, cursor).await?,
-                Err(why) => ruling.dispute(height, transfers, &why),
+                // What lies above waits with it: it is asked for when this is over.
+                Err(why) => {
+                    ruling.dispute(height, transfers, &why);
+                    break;
+                }
             }
         }
         Ok(ruling)
@@ -178,10 +182,36 @@ impl Watcher {
                 };
             }
         }
+        self.contradicted(witnesses, heights, &ours, &mut agreed).await;
         Ok(agreed
             .into_iter()
             .map(|word| word.and_then(|block| block.ok_or_else(|| "nobody was asked".into())))
             .collect())
+    }
+
+    /// Where we committed no header ourselves, whoever else can be asked may contradict: a block can be made up whole, with
+    /// a proof of its own.
+    async fn contradicted(
+        &self,
+        witnesses: &[Arc<Endpoint>],
+        heights: &[BlockNumber],
+        ours: &BTreeMap<BlockNumber, BlockHash>,
+        agreed: &mut [Result<Option<BlockRef>, String>],
+    ) {
+        let unknown: Vec<BlockNumber> = heights.iter().copied().filter(|height| !ours.contains_key(height)).collect();
+        let others = self.pool.healthy();
+        let others = others.iter().filter(|other| !witnesses.iter().any(|witness| witness.key() == other.key()));
+        for other in others.filter(|_| !unknown.is_empty()) {
+            let Ok(headers) = other.headers(&unknown).await else { continue };
+            for block in headers.into_iter().flatten().map(|header| header.block) {
+                let word = heights.iter().zip(agreed.iter_mut()).find(|(height, _)| **height == block.number);
+                if let Some((_, word @ Ok(Some(_)))) = word
+                    && *word != Ok(Some(block))
+                {
+                    *word = Err(format!("endpoint {} has block {block} there", other.key()));
+                }
+            }
+        }
     }
 
     /// A proof by whoever gives one: it needs nobody's word. Else what each of them lacks.
@@ -222,6 +252,15 @@ impl Watcher {
         Ok(())
     }
 
+    /// How many operators have to speak. While something is in dispute one is not enough where there are two: who would
+    /// contradict may only be pausing.
+    fn words_needed(&self) -> u64 {
+        let operators: BTreeSet<&str> = self.pool.endpoints().iter().map(|endpoint| endpoint.operator()).collect();
+        let disputed = self.dispute.lowest.is_some() || self.rescan_dispute.lowest.is_some();
+        let least = if disputed { count(operators.len()).min(2) } else { 1 };
+        u64::from(self.network.quorum).max(least)
+    }
+
     /// The transfers of a block by its receipts, where every healthy endpoint that answers says the same, and as many
     /// operators answer as must agree.
     async fn receipts_of(&self, block: BlockRef, tokens: &[Address]) -> Option<Vec<Transfer>> {
@@ -230,12 +269,14 @@ impl Watcher {
         for endpoint in self.pool.healthy() {
             let said = match endpoint.receipts(block, tokens).await {
                 Ok(Some(logs)) => logs.transfers,
-                // It has another block there, or none: no word for this one's transfers. Only a header can tell.
-                Ok(None) => match endpoint.header(block.number).await {
+                // Who gives no receipts has a word all the same: another block at that height, or its logs of this one.
+                // To leave it out would let a liar decide alone.
+                Ok(None) | Err(_) => match endpoint.header(block.number).await {
                     Ok(Some(header)) if header.block.hash != block.hash => Vec::new(),
-                    _ => continue,
+                    Ok(Some(header)) => endpoint.block_logs(&header, tokens).await.ok()?.transfers,
+                    Ok(None) => continue,
+                    Err(_) => return None,
                 },
-                Err(_) => continue,
             };
             operators.insert(endpoint.operator().to_owned());
             let same =
@@ -246,7 +287,7 @@ impl Watcher {
                 None => agreed = Some(said),
             }
         }
-        agreed.filter(|_| count(operators.len()) >= u64::from(self.network.quorum))
+        agreed.filter(|_| count(operators.len()) >= self.words_needed())
     }
 }
 

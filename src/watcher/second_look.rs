@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::ruling::{Differences, Ruling};
 use super::witnesses::{Reading, read_again};
-use super::{Effects, Error, Progress, Watcher, first_look, plan, span};
+use super::{Dispute, Effects, Error, Progress, Watcher, first_look, plan, span};
 use crate::chain::{self, Endpoint, Logs, Tag};
 use crate::domain::{Address, BlockNumber, BlockRef, Finality, LogId, Transfer};
 use crate::store::{BlockTime, Cursor, Destination, NetworkRow, Rescan};
@@ -126,10 +126,9 @@ impl Watcher {
             return Err(why);
         }
         let mut ruling = self.judge(&witnesses, &within(reached), differences, span, reached, cursor).await?;
-        self.disputed = ruling.disputes;
         reached = ruling.upto.map_or(reached, |upto| upto.min(reached));
         let disputed = ruling.disputed.take();
-        self.tell_dispute(disputed.as_ref(), ruling.disputes);
+        self.tell_dispute(rescan.is_some(), disputed.as_ref(), ruling.disputes);
         if let Some((disputed, why)) = disputed {
             reached = reached.min(disputed.minus(1));
             if reached < span.from {
@@ -142,8 +141,9 @@ impl Watcher {
     }
 
     /// Says once what is in dispute and why, and again when that changes; a step comes every few seconds.
-    fn tell_dispute(&mut self, disputed: Option<&(BlockNumber, String)>, transfers: u64) {
-        if self.dispute.as_ref() != disputed
+    fn tell_dispute(&mut self, of_rescan: bool, disputed: Option<&(BlockNumber, String)>, transfers: u64) {
+        let known = if of_rescan { &mut self.rescan_dispute } else { &mut self.dispute };
+        if known.lowest.as_ref() != disputed
             && let Some((block, why)) = disputed
         {
             tracing::error!(
@@ -154,7 +154,7 @@ impl Watcher {
                 "transfers are in dispute: neither confirmed nor taken away until that is over"
             );
         }
-        self.dispute = disputed.cloned();
+        *known = Dispute { transfers, lowest: disputed.cloned() };
     }
 
     #[expect(clippy::too_many_arguments, reason = "one unit of work, all of it")]
@@ -173,6 +173,7 @@ impl Watcher {
         let mut missed = Logs { transfers: ruling.missed, ..Logs::default() };
         first_look::distrust_times(&mut missed, |_| false);
         let sorted = self.sort(first, &ruling.headers, &missed, cursor.time, &mut effects).await?;
+        self.on_our_chain(first, &sorted).await?;
         let added: Vec<_> = sorted.transfers.iter().map(|(t, _, _)| (t.to, t.block.number)).collect();
         // An address that was named only after the first look is news, not a fault of that look.
         let missed_in_time = match added.is_empty() || rescan.is_some() {

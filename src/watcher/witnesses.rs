@@ -25,7 +25,10 @@ impl Watcher {
         let mut witnesses: Vec<Arc<Endpoint>> = self.pool.second(first).await.into_iter().collect();
         let (same, others): (Vec<_>, Vec<_>) =
             self.pool.healthy().into_iter().partition(|endpoint| endpoint.operator() == first.operator());
-        for endpoint in others.into_iter().chain(same) {
+        // One that lags may have what is deep enough. Where it has not, nothing is confirmed without it: it may be the honest
+        // one, left behind by a chain that somebody made up.
+        let slow = self.pool.lagging().into_iter().filter(|endpoint| endpoint.operator() != first.operator());
+        for endpoint in others.into_iter().chain(slow).chain(same) {
             if !witnesses.iter().any(|witness| witness.operator() == endpoint.operator()) {
                 witnesses.push(endpoint);
             }
@@ -46,7 +49,8 @@ impl Watcher {
     /// The chain's own tag, kept as the highest block that was seen under it; never lower, never of another branch.
     ///
     /// The tag moves while operators are asked, so it is pinned before: to the highest height that `quorum` of them have
-    /// passed. Then as many must have the same block there.
+    /// passed, but not beyond our cursor: a tag says nothing of what we have not read. Then as many must have the same block
+    /// there.
     pub(super) async fn final_block(
         &mut self,
         first: &Endpoint,
@@ -54,20 +58,18 @@ impl Watcher {
         cursor: &Cursor,
         tag: Tag,
     ) -> Result<Option<BlockRef>, Error> {
-        let kept = row.final_block;
+        let kept = row.final_block.filter(|kept| kept.number <= cursor.block.number);
         let fresh = self.tag_asked.is_some_and(|at| at.elapsed() < self.network.poll_interval);
         if fresh
-            || kept.is_some_and(|kept| kept.number >= cursor.block.number)
+            || kept.is_some_and(|kept| kept.number == cursor.block.number)
             || !self.is_due(cursor, &head_of(cursor)).await?
         {
             return Ok(kept);
         }
         self.tag_asked = Some(Instant::now());
         let told = self.tagged(first, tag).await?;
-        let Some(pinned) = pinned(&told, self.network.quorum).filter(|at| kept.is_none_or(|kept| *at > kept.number))
-        else {
-            return Ok(kept);
-        };
+        let pinned = pinned(&told, self.network.quorum).map(|pinned| pinned.min(cursor.block.number));
+        let Some(pinned) = pinned.filter(|at| kept.is_none_or(|kept| *at > kept.number)) else { return Ok(kept) };
         let block = self.agreed_at(&told, pinned, kept, tag).await?;
         let recorded = self.store.recorded_at(&self.network.slug, block.number).await?;
         if recorded.is_some_and(|recorded| recorded.hash != block.hash) {

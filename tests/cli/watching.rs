@@ -154,8 +154,13 @@ async fn requests_are_carried_out_by_who_works_the_network() {
     assert!(asked(&rescan).reason(1).contains("was never worked"));
     let mut watcher = Watcher::start(&program, &["watch", "--set", &rpc]);
     watcher.until("network starts above this block");
-    std::thread::sleep(Duration::from_secs(2));
-    assert_eq!(asked(&rescan).stdout, "rescan 1 of anvil is done: 0 transfers added\n");
+    // A block a second: until the first is scanned it lies above.
+    let done = (0..60).find_map(|_| {
+        let ended = asked(&rescan);
+        std::thread::sleep(Duration::from_millis(if ended.code == 2 { 500 } else { 0 }));
+        (ended.code != 2).then_some(ended)
+    });
+    assert_eq!(done.unwrap().stdout, "rescan 1 of anvil is done: 0 transfers added\n");
     assert!(asked(&["rescan", "--network", "anvil", "--from", "1", "--to", "9999"]).reason(2).contains("lies above"));
     assert!(asked(&["rescan", "--network", "anvil", "--resume"]).reason(1).contains("is not halted"));
     database.pool().await.execute("UPDATE networks SET halted_reason = 'a test', halted_at = now()").await.unwrap();

@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use seed::{Coverage, Seed, Trace};
 
 /// How many seeds `make test` runs.
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 200;
 /// Seeds at once: more than cores, since each waits for its database half of the time.
 const ABREAST: usize = 6;
 /// So many failures tell enough: no further seed is begun.

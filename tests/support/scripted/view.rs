@@ -110,7 +110,8 @@ pub(super) fn beyond(
     if about_a_block && asked == "latest" && node.null() {
         return Some(Ok(Value::Null));
     }
-    if about_a_block && !node.own.branches.is_empty() && ["safe", "finalized"].contains(&asked.as_str()) {
+    let of_a_tag = ["safe", "finalized"].contains(&asked.as_str()) && node.is.tags.is_none();
+    if about_a_block && !node.own.branches.is_empty() && of_a_tag {
         let (safe, finalized) = node.own.tags;
         match if asked == "safe" { safe } else { finalized } {
             Some(tag) => params[0] = json!(format!("{tag:#x}")),
