@@ -27,7 +27,7 @@ test: tools ## every test that Rust and Node.js allow
 test-all: tools ## what needs Debian and PyPI packages besides, installed where missing
 	bash tests/all.sh
 
-planted: tools ## plant known bugs in a copy, one after the other, and see the suite find each (most of an hour)
+planted: tools ## plant known bugs in a copy, one after the other, and see the suite find each (some minutes each)
 	bash tests/planted/run.sh
 
 bench: tools ## what API and payment page reach on this machine (needs pgbench, of PostgreSQL)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::manager::Manager;
+use super::service_manager::Manager;
 use super::signals;
 use super::supervisor::{Task, supervise};
 use crate::cli::{Failure, connect};

@@ -38,7 +38,7 @@ pub(super) enum Standing {
     Behind,
     /// Not moving while others do.
     Stalled,
-    /// Not moving while no other does: nothing better is known.
+    /// Not moving while no other does: nothing better is known. Told as `stalled`.
     Still,
 }
 

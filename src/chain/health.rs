@@ -84,7 +84,7 @@ impl EndpointState {
     }
 }
 
-/// What `status`, `check`, readiness and metrics say of an endpoint.
+/// What `check` and readiness say of an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndpointReport {
     /// Its key.
@@ -188,7 +188,7 @@ impl Health {
         }
     }
 
-    /// May it be read from?
+    /// May it be read from: it passed its inspection and does not wait?
     pub(super) fn usable(&self, now: Instant) -> bool {
         self.checked && self.wrong.is_none() && !self.waits(now)
     }

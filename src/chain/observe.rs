@@ -33,8 +33,7 @@ impl Observer {
     /// What it is now.
     pub(super) fn state(&self, now: EndpointState) {
         let [network, endpoint] = self.labels();
-        let up = matches!(now, EndpointState::Alive | EndpointState::Behind);
-        t::RPC_ENDPOINT_UP.set(&[network, endpoint], up);
+        t::RPC_ENDPOINT_UP.set(&[network, endpoint], now.is_usable());
         for state in EndpointState::ALL {
             t::RPC_ENDPOINT_STATE.set(&[network, endpoint, state.as_str()], state == now);
         }
@@ -47,5 +46,29 @@ impl Observer {
 
     fn labels(&self) -> [&str; 2] {
         [self.network.as_str(), self.endpoint.as_str()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `/metrics` would show of an endpoint in this state.
+    fn up(state: EndpointState) -> bool {
+        let (recorder, exposition) = t::recorder().unwrap();
+        let observer = Observer::new(&Slug::parse("test").unwrap(), &EndpointKey::parse("a").unwrap());
+        ::metrics::with_local_recorder(&recorder, || observer.state(state));
+        let text = exposition.render();
+        let line = text.lines().find(|line| line.starts_with("deposit_watcher_rpc_endpoint_up{"));
+        line.unwrap().ends_with(" 1")
+    }
+
+    /// One word for one thing: who may be read from is up, also on a chain at rest, where every head stands still.
+    #[test]
+    fn up_is_what_may_be_read_from() {
+        assert!(up(EndpointState::Stalled));
+        for state in EndpointState::ALL {
+            assert_eq!(up(state), state.is_usable(), "{state:?}");
+        }
     }
 }

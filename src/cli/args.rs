@@ -247,7 +247,7 @@ pub enum Transfers {
     List(TransfersList),
     /// The transfers of one transaction, and why each pays a session or none.
     #[command(after_help = "Example:\n  deposit-watcher transfers show \
-        0x7f9fade1c0d57a7af66ab4ead79fade1c0d57a7af66ab4ead7c2c2eb7b11a91385")]
+        0x7f9fade1c0d57a7af66ab4ead79fade1c0d57a7af66ab4ead7c2c2eb7b11a913")]
     Show(TransfersShow),
 }
 

@@ -11,7 +11,7 @@ use super::section::Section;
 use super::value::duration;
 use super::{Api, Limits, Page, Webhooks, secret};
 
-/// Half a minute three times, then ever longer: four days in all.
+/// Half a minute three times, then ever longer: three days in all.
 const RETRY_AFTER: [Duration; 11] = [
     secs(30),
     secs(30),

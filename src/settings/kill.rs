@@ -1,5 +1,5 @@
 //! Where a debug build kills itself as `kill -9` would, so that tests can kill it at every point of a step. A release
-//! build has none of it: [`BUILT_IN`] is false there, and what stands behind it is never compiled. Not for anything else.
+//! build has none of it: [`BUILT_IN`] is false there, and the compiler leaves out what stands behind it. Not for anything else.
 //!
 //! `DEPOSIT_WATCHER_KILL_AT=commit:3` kills the process right before it sends its third COMMIT. [`at_polls`] counts how
 //! often a future is polled: each poll but the first follows an await whose answer has come, and one that ends pending
@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::process::{Signal, getpid, kill_process};
 
-/// False in a release build, where none of this is compiled in.
+/// False in a release build, from which the compiler leaves all of this out.
 const BUILT_IN: bool = cfg!(debug_assertions);
 const VARIABLE: &str = "DEPOSIT_WATCHER_KILL_AT";
 

@@ -70,7 +70,8 @@ table! {
     SECOND_LOOK_CORRECTIONS_TOTAL: Counter<2> = "second_look_corrections_total" Count [NETWORK, CORRECTION_KIND]
         "Transfers the first look missed or invented and the second look repaired.";
     DISPUTED_TRANSFERS: Gauge<1> = "disputed_transfers" Count [NETWORK]
-        "Transfers on which the two looks differ and receipts have not yet decided.";
+        "Transfers that the second look can say nothing of yet: looks differ and receipts have not decided, or a proof is \
+         missing.";
     HALTED: Gauge<1, bool> = "halted" Count [NETWORK]
         "1 while the network is halted because it cannot be trusted.";
     LOCK_HELD: Gauge<1, bool> = "lock_held" Count [NETWORK]
@@ -85,9 +86,10 @@ table! {
         [NETWORK, ENDPOINT, METHOD] REQUEST
         "Time from sending a request to its whole answer or its failure.";
     RPC_ENDPOINT_UP: Gauge<2, bool> = "rpc_endpoint_up" Count [NETWORK, ENDPOINT]
-        "1 while the endpoint is usable: it answers, on the right chain, with a head that moves.";
+        "1 while the endpoint is usable: it answers, on the right chain.";
     RPC_ENDPOINT_STATE: Gauge<3, bool> = "rpc_endpoint_state" Count [NETWORK, ENDPOINT, ENDPOINT_STATE]
-        "1 for what the endpoint is, as it was found the last time it was asked; 0 for all else.";
+        "1 for what the endpoint is, as it was found the last time it was asked, `lying` after an answer counted as \
+         `misbehaving` or a head it could not show; 0 for all else.";
     RPC_ENDPOINT_HEAD_BLOCK: Gauge<2, BlockNumber> = "rpc_endpoint_head_block" Count [NETWORK, ENDPOINT]
         "Newest block this endpoint has said it has.";
 

@@ -17,26 +17,6 @@ const TERMINATE: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_ac
 const WAITING: &str = "SELECT query FROM pg_stat_activity WHERE datname = current_database() \
                        AND application_name = 'deposit-watcher' AND wait_event_type = 'Lock'";
 
-/// Opens a session and pays it.
-async fn paid(rig: &Rig, chain: &Chain, id: &str) {
-    let to = chain.address();
-    rig.open(id, "5", &chain.usdc, to).await;
-    chain.pay(1, to, 5).await;
-}
-
-/// Everything was noticed once and nothing else.
-async fn all_confirmed_once(rig: &Rig, chain: &Chain, ids: &[String]) {
-    chain.bury().await;
-    for id in ids {
-        assert_eq!(rig.becomes(id, "CONFIRMED").await.confirmed, "5", "{id}");
-        assert_eq!(rig.events(id).await, ["created", "pending", "confirmed"], "{id}");
-    }
-    let count = i64::try_from(ids.len()).unwrap();
-    assert_eq!(rig.number("SELECT count(*) FROM transfers").await, count);
-    assert_eq!(rig.number("SELECT count(*) FROM ledger").await, count);
-    rig.books_are_right().await;
-}
-
 /// Up to so many milliseconds.
 async fn a_while(millis: u64) {
     tokio::time::sleep(Duration::from_millis(rand::random_range(0..millis))).await;
@@ -65,14 +45,14 @@ async fn connections_ended_again_and_again_cost_nothing() {
     let mut ids = Vec::new();
     for payment in 0..15 {
         let id = format!("dep_{payment}");
-        paid(&rig, &chain, &id).await;
+        rig.paid(&chain, &id).await;
         ids.push(id);
         for _ in 0..4 {
             a_while(60).await;
             ended += rig.number(TERMINATE).await;
         }
     }
-    all_confirmed_once(&rig, &chain, &ids).await;
+    rig.all_confirmed_once(&chain, &ids).await;
     process.is_ready().await;
     println!("{ended} connections were ended");
     assert!(ended >= 15, "{ended}");
@@ -88,14 +68,14 @@ async fn a_server_that_crashes_again_and_again_loses_nothing_of_ours() {
     let mut ids = Vec::new();
     for payment in 0..6 {
         let id = format!("dep_{payment}");
-        paid(&rig, &chain, &id).await;
+        rig.paid(&chain, &id).await;
         ids.push(id);
         a_while(150).await;
         postgres.stop(Stop::Immediate).unwrap();
         postgres.start_again().unwrap();
         until("it answers", async || sqlx::query("SELECT 1").execute(&rig.pool).await.ok()).await;
     }
-    all_confirmed_once(&rig, &chain, &ids).await;
+    rig.all_confirmed_once(&chain, &ids).await;
     process.is_ready().await;
     process.terminate().await;
 }
@@ -139,7 +119,7 @@ async fn a_lock_a_deadlock_a_conflict_and_a_slow_statement_are_waited_for_and_do
     // lock_timeout: the row that every unit ends with is held by somebody else.
     let mut other = outsider(&rig).await;
     other.execute("SELECT FROM networks FOR UPDATE").await.unwrap();
-    paid(&rig, &chain, &ids[0]).await;
+    rig.paid(&chain, &ids[0]).await;
     says(&process, "55P03").await;
     assert_eq!(rig.shown(&ids[0]).await.status, "CREATED");
     other.execute("COMMIT").await.unwrap();
@@ -149,7 +129,7 @@ async fn a_lock_a_deadlock_a_conflict_and_a_slow_statement_are_waited_for_and_do
     from_now_on(&rig.pool, "deadlock_timeout = '400ms'").await;
     process.is_ready().await;
     other.execute("BEGIN; SET LOCAL deadlock_timeout = '10s'; LOCK TABLE transfers IN SHARE MODE").await.unwrap();
-    paid(&rig, &chain, &ids[1]).await;
+    rig.paid(&chain, &ids[1]).await;
     waits("WITH incoming").await;
     other.execute("LOCK TABLE blocks IN SHARE MODE").await.unwrap();
     says(&process, "40P01").await;
@@ -160,7 +140,7 @@ async fn a_lock_a_deadlock_a_conflict_and_a_slow_statement_are_waited_for_and_do
     from_now_on(&rig.pool, "default_transaction_isolation = 'repeatable read'").await;
     process.is_ready().await;
     other.execute("BEGIN; UPDATE networks SET head_seen_at = now()").await.unwrap();
-    paid(&rig, &chain, &ids[2]).await;
+    rig.paid(&chain, &ids[2]).await;
     waits("UPDATE networks").await;
     other.execute("COMMIT").await.unwrap();
     says(&process, "40001").await;
@@ -179,7 +159,7 @@ async fn a_lock_a_deadlock_a_conflict_and_a_slow_statement_are_waited_for_and_do
     says(&process, "57014").await;
     other.execute("COMMIT").await.unwrap();
 
-    all_confirmed_once(&rig, &chain, &ids).await;
+    rig.all_confirmed_once(&chain, &ids).await;
     process.is_ready().await;
     process.terminate().await;
 }
@@ -191,7 +171,7 @@ async fn a_server_that_takes_no_writes_is_not_worked_on_until_it_does() {
     let mut process = rig.run().await;
     process.is_ready().await;
     let mut ids = vec!["dep_before".to_owned()];
-    paid(&rig, &chain, &ids[0]).await;
+    rig.paid(&chain, &ids[0]).await;
     rig.becomes(&ids[0], "PENDING").await;
 
     // For connections that are open as well: what a failover by hand does.
@@ -202,7 +182,7 @@ async fn a_server_that_takes_no_writes_is_not_worked_on_until_it_does() {
     assert_eq!(get(process.admin().await, "/livez").await.unwrap().0, 200);
     let (status, body) = get(process.api().await, "/readyz?verbose").await.unwrap();
     assert!(status == 503 && body.contains("this server takes no writes"), "the API says so, too: {body}");
-    paid(&rig, &chain, "dep_meanwhile").await;
+    rig.paid(&chain, "dep_meanwhile").await;
     ids.push("dep_meanwhile".to_owned());
     until("the lease runs out", async || {
         let held = rig.number("SELECT count(*) FROM leases WHERE expires_at > clock_timestamp()").await;
@@ -217,7 +197,7 @@ async fn a_server_that_takes_no_writes_is_not_worked_on_until_it_does() {
     process.is_ready().await;
     println!("ready {:?} after the server takes writes again", begun.elapsed());
     assert!(begun.elapsed() < Duration::from_secs(15));
-    all_confirmed_once(&rig, &chain, &ids).await;
+    rig.all_confirmed_once(&chain, &ids).await;
     process.terminate().await;
 }
 
@@ -261,7 +241,7 @@ async fn with_hardly_a_connection_to_be_had_everything_goes_on() {
     let mut ids = Vec::new();
     for payment in 0..8 {
         let id = format!("dep_{payment}");
-        paid(&rig, &chain, &id).await;
+        rig.paid(&chain, &id).await;
         rig.becomes(&id, "PENDING").await;
         ids.push(id);
         let open = "SELECT count(*) FROM pg_stat_activity WHERE usename = current_database() || '_few'";
@@ -269,7 +249,7 @@ async fn with_hardly_a_connection_to_be_had_everything_goes_on() {
         // Whoever comes first has the places: others are refused (53300).
         rig.number(TERMINATE).await;
     }
-    all_confirmed_once(&rig, &chain, &ids).await;
+    rig.all_confirmed_once(&chain, &ids).await;
     assert!(!load.is_finished(), "the load went on");
     load.abort();
     process.is_ready().await;

@@ -14,23 +14,6 @@ async fn connected(postgres: &Postgres) -> PgPool {
     PgPoolOptions::new().max_connections(3).connect(&postgres.url("dw_test_own")).await.unwrap()
 }
 
-async fn paid(rig: &Rig, chain: &Chain, id: &str) {
-    let to = chain.address();
-    rig.open(id, "5", &chain.usdc, to).await;
-    chain.pay(1, to, 5).await;
-}
-
-async fn confirmed_once(rig: &Rig, chain: &Chain, ids: &[&str]) {
-    chain.bury().await;
-    for id in ids {
-        assert_eq!(rig.becomes(id, "CONFIRMED").await.confirmed, "5", "{id}");
-        assert_eq!(rig.events(id).await, ["created", "pending", "confirmed"], "{id}");
-    }
-    let count = i64::try_from(ids.len()).unwrap();
-    assert_eq!(rig.number("SELECT count(*) FROM transfers").await, count);
-    rig.books_are_right().await;
-}
-
 #[tokio::test]
 #[ignore = "needs PostgreSQL 15: tests/debian/postgres15.sh"]
 async fn this_is_postgresql_15() {
@@ -79,7 +62,7 @@ async fn a_failover_is_survived_and_a_standby_neither_written_nor_trusted() {
     let before = Rig::on(connected(&old).await, &along, &sections);
     let mut process = before.run().await;
     process.is_ready().await;
-    paid(&before, &chain, "dep_before").await;
+    before.paid(&chain, "dep_before").await;
     before.becomes("dep_before", "PENDING").await;
 
     // Gone without a word, while money comes.
@@ -96,8 +79,8 @@ async fn a_failover_is_survived_and_a_standby_neither_written_nor_trusted() {
     let after = Rig::on(promoted, &along, &sections);
     process.is_ready().await;
     println!("ready {:?} after the standby was promoted", begun.elapsed());
-    paid(&after, &chain, "dep_after").await;
-    confirmed_once(&after, &chain, &["dep_before", "dep_after"]).await;
+    after.paid(&chain, "dep_after").await;
+    after.all_confirmed_once(&chain, &["dep_before", "dep_after"]).await;
 
     // The old one is back, as a standby that follows nobody: whoever is led there by mistake is refused.
     std::fs::write(old.folder().join("data/standby.signal"), "").unwrap();
@@ -108,7 +91,7 @@ async fn a_failover_is_survived_and_a_standby_neither_written_nor_trusted() {
     line.leads_to(old.port());
     line.close();
     process.is_not_ready("this server is a standby").await;
-    paid(&after, &chain, "dep_meanwhile").await;
+    after.paid(&chain, "dep_meanwhile").await;
     assert_eq!(
         sqlx::query_scalar::<_, i64>(select).fetch_one(&stale).await.unwrap(),
         stood,
@@ -117,7 +100,7 @@ async fn a_failover_is_survived_and_a_standby_neither_written_nor_trusted() {
     line.leads_to(new.port());
     line.close();
     process.is_ready().await;
-    confirmed_once(&after, &chain, &["dep_before", "dep_after", "dep_meanwhile"]).await;
+    after.all_confirmed_once(&chain, &["dep_before", "dep_after", "dep_meanwhile"]).await;
     process.terminate().await;
 }
 

@@ -1,22 +1,21 @@
 //! What is deployed beside the binary says what the binary does: every alert has its runbook and every runbook its alert,
-//! each command in them is one of ours, and rules and dashboards name metrics that exist. Not whether they give data:
-//! `tests/debian/prometheus.sh` asks a real Prometheus that.
+//! and rules and dashboards name metrics that exist. Not whether they give data: `tests/debian/prometheus.sh` asks a real
+//! Prometheus that. Their commands are in `commands.rs`.
 
 use std::collections::BTreeSet;
 use std::fs;
 
-use deposit_watcher::cli;
 use serde_json::Value;
 
 use super::docs::{read, top, unknown_names};
 
 const RULES: &str = "deploy/prometheus/rules/deposit-watcher.yml";
-const RUNBOOKS: &str = "deploy/runbooks";
+pub(super) const RUNBOOKS: &str = "deploy/runbooks";
 const DASHBOARDS: &str = "deploy/grafana/dashboards";
 /// Dashboards of Grafana 10.4 and 11.
 const SCHEMA: u64 = 39;
 
-fn files(folder: &str, extension: &str) -> Vec<(String, String)> {
+pub(super) fn files(folder: &str, extension: &str) -> Vec<(String, String)> {
     let names =
         fs::read_dir(top().join(folder)).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<String> = names.filter(|name| name.ends_with(extension)).collect();
@@ -73,31 +72,6 @@ fn every_alert_has_its_runbook_and_its_tests() {
         assert!(cases.len() > quiet, "no test in which {name} fires");
         assert!(quiet > 0 || name.ends_with("Watchdog"), "no test in which {name} does not fire");
     }
-}
-
-/// The commands of ours in a document, from its blocks and its text.
-fn commands(text: &str) -> Vec<String> {
-    let inline = text.split("```").step_by(2).flat_map(|prose| prose.split('`').skip(1).step_by(2));
-    let blocks = text.split("```").skip(1).step_by(2).flat_map(str::lines);
-    inline.chain(blocks).filter(|words| words.starts_with("deposit-watcher ")).map(str::to_owned).collect()
-}
-
-fn is_ours(command: &str) -> bool {
-    cli::parse(command.split_whitespace().map(Into::into)).is_ok()
-}
-
-#[test]
-fn every_command_in_the_runbooks_exists() {
-    let mut seen = 0;
-    for (name, text) in files(RUNBOOKS, ".md") {
-        for command in commands(&text) {
-            assert!(is_ours(&command), "{name}: {command}");
-            seen += 1;
-        }
-    }
-    assert!(seen > 50, "{seen}");
-    assert_eq!(commands("`deposit-watcher a` and\n```sh\ndeposit-watcher b\ncurl c\n```\n`d`").len(), 2);
-    assert!(!is_ours("deposit-watcher repair") && !is_ours("deposit-watcher check --everything"));
 }
 
 /// Names in PromQL that are neither a metric nor recorded by a rule.

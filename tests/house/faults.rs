@@ -24,6 +24,11 @@ fn named(line: &str) -> Vec<(&str, &str)> {
     marked.filter_map(|text| text.split_once(".rs::")).collect()
 }
 
+/// The scripts that a row names.
+fn scripts(line: &str) -> impl Iterator<Item = &str> {
+    line.split('`').skip(1).step_by(2).filter(|text| text.ends_with(".sh"))
+}
+
 fn is_there(top: &Path, file: &str, test: &str) -> bool {
     let source = fs::read_to_string(top.join(format!("{file}.rs"))).unwrap_or_default();
     source.contains(&format!("fn {test}("))
@@ -40,10 +45,13 @@ fn every_fault_has_its_row_and_every_row_its_tests() {
     assert_eq!(ids, expected);
     let unproven: Vec<&str> = rows
         .iter()
-        .filter(|(_, line)| named(line).is_empty() && !line.contains(".sh)") && !line.contains("No test: "))
+        .filter(|(_, line)| named(line).is_empty() && scripts(line).next().is_none() && !line.contains("No test: "))
         .map(|(id, _)| *id)
         .collect();
     assert!(unproven.is_empty(), "neither a test nor a reason: {unproven:?}");
+    let lost: Vec<&str> =
+        rows.iter().flat_map(|(_, line)| scripts(line)).filter(|script| !top.join(script).is_file()).collect();
+    assert!(lost.is_empty(), "{lost:?}");
     let missing: BTreeSet<String> = rows
         .iter()
         .flat_map(|(id, line)| named(line).into_iter().map(move |(file, test)| (id, file, test)))
@@ -55,9 +63,10 @@ fn every_fault_has_its_row_and_every_row_its_tests() {
 
 #[test]
 fn a_row_names_tests_by_file_and_name() {
-    let line = "| R1 | a | b | `tests/house/faults.rs::a_row_names_tests_by_file_and_name`, `x` |";
+    let line = "| R1 | a | b | `tests/house/faults.rs::a_row_names_tests_by_file_and_name`, `x`, `tests/y.sh` |";
     assert_eq!(rows(line).first().map(|(id, _)| *id), Some("R1"));
     assert_eq!(named(line), [("tests/house/faults", "a_row_names_tests_by_file_and_name")]);
+    assert_eq!(scripts(line).collect::<Vec<_>>(), ["tests/y.sh"]);
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
     assert!(is_there(top, "tests/house/faults", "a_row_names_tests_by_file_and_name"));
     assert!(!is_there(top, "tests/house/faults", "another"));

@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 mod alerts;
+mod commands;
 #[cfg(test)]
 mod docs;
 #[cfg(test)]

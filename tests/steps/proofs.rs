@@ -87,9 +87,9 @@ async fn what_every_endpoint_enlarges_is_not_believed() {
     assert_eq!(house.books().await, Vec::<String>::new());
 }
 
-/// Both endpoints hide one of two payments of a block: the proof shows it.
+/// Those whom both looks ask hide one of two payments of a block; a third gives the proof that shows it.
 #[tokio::test]
-async fn what_every_endpoint_hides_is_added_by_the_proof() {
+async fn of_two_payments_in_a_block_the_one_that_both_looks_miss_is_added_by_the_proof() {
     let mut house = proving(3).await;
     house.open_at("a", 100, account(SHOP)).await;
     house.open_at("b", 70, account(SHOP + 1)).await;
@@ -102,6 +102,37 @@ async fn what_every_endpoint_hides_is_added_by_the_proof() {
     house.settle().await;
     assert_eq!((house.status("a").await.as_str(), house.status("b").await.as_str()), ("CONFIRMED", "CONFIRMED"));
     assert_eq!(house.books().await, Vec::<String>::new());
+}
+
+/// Where nobody gives the proof, what is hidden beside a payment still costs more than silence: the block is in dispute.
+#[tokio::test]
+async fn of_two_payments_in_a_block_none_confirms_while_every_endpoint_hides_the_other() {
+    let mut house = proving(2).await;
+    house.open_at("a", 100, account(SHOP)).await;
+    house.open_at("b", 70, account(SHOP + 1)).await;
+    let other = house.world.pay(TOKEN, PAYER, account(SHOP + 1), tokens(70));
+    let block = house.world.mine(vec![house.pay(tokens(100)), other]).block;
+    house.nodes.iter().for_each(|node| node.set(|is| is.lies = vec![Lie::Drop(block.hash, 1)]));
+    house.world.mine_empty(3);
+    disputed(&mut house, "its receipts are not those that the block's header commits to").await;
+    assert_eq!((house.status("a").await.as_str(), house.status("b").await.as_str()), ("PENDING", "CREATED"));
+    house.nodes[0].heal();
+    house.settle().await;
+    assert_eq!((house.status("a").await.as_str(), house.status("b").await.as_str()), ("CONFIRMED", "CONFIRMED"));
+}
+
+/// What a proof does not do: where nobody tells of a payment no block is known to pay, and none is proven.
+#[tokio::test]
+async fn a_payment_alone_in_its_block_that_every_endpoint_hides_stays_unseen() {
+    let mut house = proving(2).await;
+    house.open("a", 100).await;
+    let block = house.world.mine(vec![house.pay(tokens(100))]).block;
+    house.nodes.iter().for_each(|node| node.set(|is| is.lies = vec![Lie::Drop(block.hash, 0)]));
+    house.world.mine_empty(60);
+    house.settle().await;
+    assert!(house.confirmed().await > block.number);
+    assert_eq!(house.status("a").await, "CREATED");
+    assert_eq!(house.text("SELECT count(*)::text FROM transfers").await.as_deref(), Some("0"));
 }
 
 /// A witness invents beside a stored payment: with logs the block would wait, the proof decides at once.

@@ -57,7 +57,10 @@ fn operators(network: &Network) -> Option<Line> {
     let what = format!("all endpoints are {one}'s: nobody else stands between a lie of theirs and a confirmation");
     let mut cure = format!("add an endpoint of another operator to [networks.{}.rpc]", network.slug);
     if network.verify == Verify::Logs && proving::why_not(network.chain_id).is_none() {
-        cure.push_str("; verify = \"receipts\" leaves them whole invented blocks to lie with, but no single transfer");
+        cure.push_str(
+            "; verify = \"receipts\" leaves them whole invented blocks to lie with, and payments to hide, but none \
+             to invent",
+        );
     }
     Some(Line::finding(format!("network {}", network.slug), what, cure))
 }

@@ -193,6 +193,26 @@ impl Rig {
         query.bind(token.address.to_string()).bind(to).execute(&self.pool).await.unwrap();
     }
 
+    /// Opens a session of five tokens and pays it.
+    pub(crate) async fn paid(&self, chain: &Chain, id: &str) {
+        let to = chain.address();
+        self.open(id, "5", &chain.usdc, to).await;
+        chain.pay(1, to, 5).await;
+    }
+
+    /// Asserts that what was so [paid](Self::paid) is confirmed, each once and nothing else.
+    pub(crate) async fn all_confirmed_once(&self, chain: &Chain, ids: &[impl AsRef<str>]) {
+        chain.bury().await;
+        for id in ids.iter().map(AsRef::as_ref) {
+            assert_eq!(self.becomes(id, "CONFIRMED").await.confirmed, "5", "{id}");
+            assert_eq!(self.events(id).await, ["created", "pending", "confirmed"], "{id}");
+        }
+        let count = i64::try_from(ids.len()).unwrap();
+        assert_eq!(self.number("SELECT count(*) FROM transfers").await, count);
+        assert_eq!(self.number("SELECT count(*) FROM ledger").await, count);
+        self.books_are_right().await;
+    }
+
     /// Moves a session's expiry to so many seconds from now.
     pub(crate) async fn expires_in(&self, id: &str, seconds: f64) {
         let update =
