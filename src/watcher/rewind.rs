@@ -191,6 +191,7 @@ impl Watcher {
             unit.resume(&self.fence).await?;
         }
         unit.orphan_blocks_above(slug, ancestor.number).await?;
+        unit.lower_left(slug, ancestor.number).await?;
         let (mut places, reverted) = unit.orphan_transfers_above(slug, ancestor.number).await?;
         effects.reverted = reverted;
         places.extend(unit.take_deferred(slug).await?);
