@@ -179,7 +179,7 @@ async fn a_lease_that_comes_too_late_is_handed_back() {
     rig.number("UPDATE leases SET expires_at = '-infinity' RETURNING fence").await;
     let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'";
     until("it waits for its turn", async || (rig.number(waits).await == 1).then_some(())).await;
-    line.slow(Duration::from_millis(250));
+    line.slow(Duration::from_millis(150));
     others.rollback().await.unwrap();
     let taken = "SELECT count(*) FROM leases WHERE holder <> 'elsewhere'";
     until("it is taken", async || (rig.number(taken).await == 1).then_some(())).await;
