@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::complaints::Complaints;
 use super::house::{House, Post};
@@ -12,25 +13,39 @@ use super::supervisor::beat;
 use super::tenure::Tenure;
 use super::work::{Desk, work};
 use crate::chain::Pool;
-use crate::store::{Error, Lease};
+use crate::settings::Network;
+use crate::store::{Error, Lease, Store, ToBeHad};
 use crate::watcher::Watcher;
 
 /// How often a network that somebody else holds is asked for.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 /// What the database is given to say whether a network is to be had.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(3);
+/// How long after that it may still be taken, and be handed back.
+const LATE: Duration = Duration::from_secs(5);
+/// How often endpoints are tried whose network somebody else works.
+const TRY_EVERY: Duration = Duration::from_secs(60);
+/// What they are given to show one that can be read from.
+const TRIED_WITHIN: Duration = Duration::from_secs(10);
 /// What a step in flight is given to end when we must stop. What it would commit later, its fence refuses.
 const LAST_STEP: Duration = Duration::from_secs(6);
 /// What handing over may take.
 const HAND_OVER: Duration = Duration::from_secs(2);
 
+/// Whether the network could be worked from here, as was found last.
+#[derive(Default)]
+struct Reach {
+    found: Option<(bool, Instant)>,
+}
+
 /// Runs until shutdown; ends early only when the work panicked.
 pub(super) async fn run(house: Arc<House>, post: Arc<Post>) {
     let slug = post.slug().clone();
     let mut complaints = Complaints::default();
+    let mut reach = Reach::default();
     while !house.shutdown.is_cancelled() {
         beat("network", slug.as_str());
-        match enter(&house, &post).await {
+        match enter(&house, &post, &mut reach).await {
             Ok(Some(lease)) => {
                 complaints.end();
                 if !hold(&house, &post, lease).await {
@@ -57,15 +72,66 @@ pub(super) async fn run(house: Arc<House>, post: Arc<Post>) {
     }
 }
 
-/// The lease, if it is to be had. What is taken after we stopped waiting runs out by itself.
-async fn enter(house: &House, post: &Post) -> Result<Option<Lease>, Error> {
+/// The lease, if it is to be had. One that another works is left to him by who cannot reach its endpoints.
+async fn enter(house: &House, post: &Post, reach: &mut Reach) -> Result<Option<Lease>, Error> {
     let network = &post.network;
     let asking = async {
         house.store.introduce_network(&network.slug, network.chain_id, network.testnet).await?;
-        house.store.take_lease(&network.slug, &house.holder, &house.digest).await
+        house.store.is_to_be_had(&network.slug, &house.holder, &house.digest).await
     };
-    let silence = || Error::Unavailable(house.store.refusal().unwrap_or("no answer").to_owned());
-    timeout(ANSWERED_WITHIN, asking).await.unwrap_or_else(|_| Err(silence()))
+    match timeout(ANSWERED_WITHIN, asking).await.unwrap_or_else(|_| Err(silence(&house.store)))? {
+        ToBeHad::Free => take(house, post, false).await,
+        ToBeHad::Spared if reach.reaches(network).await => take(house, post, true).await,
+        ToBeHad::Spared | ToBeHad::Not => Ok(None),
+    }
+}
+
+/// Takes the lease. In a task of its own: one that is given up may be taken nevertheless, and its holder is fenced out.
+async fn take(house: &House, post: &Post, able: bool) -> Result<Option<Lease>, Error> {
+    let (store, slug) = (house.store.clone(), post.slug().clone());
+    let (holder, digest) = (house.holder.clone(), house.digest.clone());
+    let mut taking = tokio::spawn(async move { store.take_lease(&slug, &holder, &digest, able).await });
+    match timeout(ANSWERED_WITHIN, &mut taking).await {
+        Ok(answer) => answer.unwrap_or_else(|fallen| Err(Error::Unavailable(format!("nobody asked for it: {fallen}")))),
+        Err(_) => {
+            tokio::spawn(hand_back(house.store.clone(), taking));
+            Err(silence(&house.store))
+        }
+    }
+}
+
+/// Gives back what came when nobody waited for it any more. What comes later still runs out by itself.
+async fn hand_back(store: Store, mut taking: JoinHandle<Result<Option<Lease>, Error>>) {
+    match timeout(LATE, &mut taking).await {
+        Ok(Ok(Ok(Some(lease)))) => give_back(&store, &lease).await,
+        Ok(_) => {}
+        Err(_) => taking.abort(),
+    }
+}
+
+fn silence(store: &Store) -> Error {
+    Error::Unavailable(store.refusal().unwrap_or("no answer").to_owned())
+}
+
+impl Reach {
+    /// Whether an endpoint on the right chain answers, asked now and then.
+    async fn reaches(&mut self, network: &Network) -> bool {
+        if let Some((found, _)) = self.found.filter(|(_, at)| at.elapsed() < TRY_EVERY) {
+            return found;
+        }
+        let trying = async {
+            let Ok(pool) = Pool::connect(network) else { return false };
+            pool.inspect(None).await;
+            pool.first().await.is_ok()
+        };
+        let found = timeout(TRIED_WITHIN, trying).await.unwrap_or(false);
+        if !found {
+            let why = "none of its endpoints can be reached from here";
+            tracing::warn!(network = %network.slug, why, "the network is left to the watcher that works it");
+        }
+        self.found = Some((found, Instant::now()));
+        found
+    }
 }
 
 /// Works the network while the lease lasts; false when the work panicked.
@@ -75,7 +141,7 @@ async fn hold(house: &House, post: &Arc<Post>, lease: Lease) -> bool {
         Ok(pool) => Arc::new(pool),
         Err(error) => {
             tracing::error!(network = %network.slug, %error, "its endpoints cannot be used");
-            give_back(house, &lease).await;
+            give_back(&house.store, &lease).await;
             return false;
         }
     };
@@ -95,14 +161,14 @@ async fn hold(house: &House, post: &Arc<Post>, lease: Lease) -> bool {
     if ended.is_none() {
         tracing::warn!(network = %network.slug, "a step did not end in time; what it commits later is refused");
     }
-    give_back(house, &lease).await;
+    give_back(&house.store, &lease).await;
     tracing::info!(network = %network.slug, "the network is given back");
     !matches!(ended, Some(Err(_)))
 }
 
-async fn give_back(house: &House, lease: &Lease) {
+async fn give_back(store: &Store, lease: &Lease) {
     let network = &lease.fence.network;
-    match timeout(HAND_OVER, house.store.release_lease(lease)).await {
+    match timeout(HAND_OVER, store.release_lease(lease)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!(%network, %error, "the lease cannot be given back; it runs out by itself"),
         Err(_) => tracing::warn!(%network, "the lease cannot be given back: no answer; it runs out by itself"),

@@ -28,20 +28,60 @@ pub struct Lease {
     holder: String,
 }
 
+/// What becomes of asking for a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ToBeHad {
+    /// It is free.
+    Free,
+    /// Its holder has two more than we: it is for whoever can work it.
+    Spared,
+    /// It stays where it is.
+    Not,
+}
+
 impl Lease {
     /// How often the holder renews: three times a lease.
     pub const RENEW_EVERY: Duration = Duration::from_secs(2);
 }
 
 impl Store {
-    /// Takes the network if nobody works with other money-relevant configuration, and nobody holds it or its holder has
-    /// two more than we. So networks spread over the watchers, and where they are spread nobody takes another's: whoever
-    /// loses one still has as many as who takes it. Its holder learns it as any other who lost a lease, by the fence.
-    pub async fn take_lease(&self, network: &Slug, holder: &str, digest: &str) -> Result<Option<Lease>, Error> {
+    /// Whether [`Store::take_lease`] would take it now. It locks nothing: who only stands by is in nobody's way, wherever
+    /// he freezes.
+    pub async fn is_to_be_had(&self, network: &Slug, holder: &str, digest: &str) -> Result<ToBeHad, Error> {
+        let row = sqlx::query!(
+            r#"WITH running AS (SELECT * FROM leases WHERE expires_at > clock_timestamp()),
+                    its AS (SELECT holder FROM running WHERE network = $1)
+               SELECT EXISTS (SELECT FROM running WHERE config_digest <> $3) AS "others!", NOT EXISTS (SELECT FROM its) AS "free!",
+                      (SELECT count(*) FROM running WHERE holder = (SELECT holder FROM its))
+                      >= 2 + (SELECT count(*) FROM running WHERE holder = $2) AS "spared!""#,
+            network.as_str(),
+            holder,
+            digest,
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(match row.others {
+            false if row.free => ToBeHad::Free,
+            false if row.spared => ToBeHad::Spared,
+            false | true => ToBeHad::Not,
+        })
+    }
+
+    /// Takes the network if nobody works with other money-relevant configuration, and nobody holds it or, for who is
+    /// `able` to work it, its holder has two more than we. So networks spread over the watchers, and where they are spread
+    /// nobody takes another's: whoever loses one still has as many as who takes it. Its holder learns it as any other who
+    /// lost a lease, by the fence.
+    pub async fn take_lease(
+        &self,
+        network: &Slug,
+        holder: &str,
+        digest: &str,
+        able: bool,
+    ) -> Result<Option<Lease>, Error> {
         let mut unit = self.unit().await?;
-        // One at a time counts and takes from another, or two that count at once would take too many.
-        let count = sqlx::query!(r#"SELECT pg_try_advisory_xact_lock($1, $2) AS "ours!""#, BALANCE.0, BALANCE.1);
-        let counting = count.fetch_one(unit.connection()).await?.ours;
+        // One at a time counts and takes: two that count at once would take too many, and two of other configuration would
+        // both find that nobody works yet.
+        sqlx::query!("SELECT pg_advisory_xact_lock($1, $2)", BALANCE.0, BALANCE.1).fetch_one(unit.connection()).await?;
         let taken = sqlx::query!(
             r#"INSERT INTO leases AS l (network, holder, fence, config_digest, expires_at)
                SELECT $1, $2, 1, $3, clock_timestamp() + make_interval(secs => $4)
@@ -56,7 +96,7 @@ impl Store {
             holder,
             digest,
             LEASE_SECONDS,
-            counting,
+            able,
         )
         .fetch_optional(unit.connection())
         .await?;

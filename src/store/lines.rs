@@ -178,14 +178,23 @@ impl Line {
         Bounded(self).execute(sqlx::raw_sql(words)).await.map(drop)
     }
 
-    /// Sees to it that one server answers all that is asked until [`Line::leave`].
+    /// Sees to it that one server answers all that is asked until [`Line::leave`]. Whoever is dropped before that closes
+    /// the line: it must not come back inside the transaction that this takes.
     pub(super) async fn enter(&mut self) -> Result<(), sqlx::Error> {
-        if self.shared { self.begin(&const { opening!("") }).await } else { Ok(()) }
+        if !self.shared {
+            return Ok(());
+        }
+        self.close();
+        self.begin(&const { opening!("") }).await
     }
 
-    /// What was written lasts; any server may answer again.
+    /// What was written lasts; any server may answer again, and the line may be lent again.
     pub(super) async fn leave(&mut self) -> Result<(), sqlx::Error> {
-        if self.shared { Bounded(self).execute(sqlx::raw_sql("COMMIT")).await.map(drop) } else { Ok(()) }
+        if self.shared {
+            Bounded(self).execute(sqlx::raw_sql("COMMIT")).await?;
+            self.sound = true;
+        }
+        Ok(())
     }
 
     /// Never lent again.
@@ -193,13 +202,14 @@ impl Line {
         self.sound = false;
     }
 
-    /// What it answered. Where that was no answer, or the server writes nothing, the line is closed.
+    /// What it answered. Where that was no answer, or the server writes nothing, the line is closed; one that was entered
+    /// and not left is closed already.
     async fn heard<T>(mut self, answer: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
         let answer = match answer {
             Ok(answer) => self.leave().await.map(|()| answer),
             Err(error) => Err(error),
         };
-        if answer.as_ref().is_err_and(|error| self.shared || is_fatal(error)) {
+        if answer.as_ref().is_err_and(is_fatal) {
             self.close();
         }
         answer

@@ -46,7 +46,7 @@ pub use businesses::{ApiKeyRow, BusinessRow, KeyMaterial, SigningKey};
 pub use deliveries::{DueEndpoint, EventRow, Reserved, Settlement, Work};
 pub use demo_rows::PlainSession;
 pub use history::HistoryLine;
-pub use lease::{Fence, Lease};
+pub use lease::{Fence, Lease, ToBeHad};
 pub use lines::Connections;
 pub use lookup::{Found, Named};
 pub use networks::{Cursor, NetworkRow, Pinned};

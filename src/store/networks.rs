@@ -143,11 +143,13 @@ impl Store {
         Ok(())
     }
 
-    /// Records what the head looks like; informative, for `status`.
-    pub async fn saw_head(&self, slug: &Slug, number: BlockNumber, time: Time) -> Result<(), Error> {
+    /// Records what the head looks like; informative, for `status`. Where somebody holds the row it is left out.
+    pub async fn saw_head(&self, fence: &Fence, number: BlockNumber, time: Time) -> Result<(), Error> {
         sqlx::query!(
-            "UPDATE networks SET head_number = $2, head_time = $3, head_seen_at = now() WHERE slug = $1",
-            slug.as_str(),
+            "UPDATE networks SET head_number = $3, head_time = $4, head_seen_at = now()
+             WHERE slug = (SELECT slug FROM networks WHERE slug = $1 AND fence = $2 FOR NO KEY UPDATE SKIP LOCKED)",
+            fence.network.as_str(),
+            fence.number,
             codec::height(number),
             time,
         )

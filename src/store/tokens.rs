@@ -104,4 +104,16 @@ impl Unit {
         .await?;
         Ok(())
     }
+
+    /// A token that was left above this block was left at it: what is mined above it now nobody has looked at.
+    pub async fn lower_left(&mut self, slug: &Slug, ancestor: BlockNumber) -> Result<(), Error> {
+        sqlx::query!(
+            "UPDATE tokens SET left_at = $2 WHERE network = $1 AND left_at > $2",
+            slug.as_str(),
+            codec::height(ancestor),
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
 }

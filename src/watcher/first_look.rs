@@ -34,7 +34,7 @@ impl Watcher {
     ) -> Result<Found, Error> {
         let head = self.newest(endpoint, &cursor).await?;
         self.check_clock(&head, row.now)?;
-        self.saw_head(head).await?;
+        self.saw_head(head).await;
         match plan::first_look(&cursor, &head, endpoint.range(), self.network.reorg_window) {
             FirstLook::Idle => self.idle(row, cursor).await,
             FirstLook::Next => {

@@ -294,14 +294,15 @@ impl Watcher {
         }
     }
 
-    /// Remembers the newest head that was read, and tells `status` of it now and then.
-    async fn saw_head(&mut self, head: Header) -> Result<(), Error> {
+    /// Remembers the newest head that was read, and tells `status` of it now and then; where that fails, later.
+    async fn saw_head(&mut self, head: Header) {
         self.head = Some((head, Instant::now()));
         if self.head_told.is_none_or(|at| at.elapsed() >= Duration::from_secs(3)) {
             self.head_told = Some(Instant::now());
-            self.store.saw_head(&self.network.slug, head.block.number, head.time).await?;
+            if let Err(error) = self.store.saw_head(&self.fence, head.block.number, head.time).await {
+                tracing::debug!(network = self.network.slug.as_str(), %error, "the head could not be told");
+            }
         }
-        Ok(())
     }
 
     /// What a derivation needs that commits this cursor; `left` is the cursor that a reorganisation takes back.

@@ -124,11 +124,15 @@ impl Watcher {
     }
 
     /// Whether the chain left the block that its own finality tag had passed. That an older one is the newest recorded
-    /// says nothing: not every block is recorded.
+    /// says nothing: not every block is recorded. Nor does an endpoint that has nothing there.
     async fn broken_promise(&self, endpoint: &Endpoint, row: &NetworkRow, ancestor: BlockRef) -> Result<bool, Error> {
-        match row.final_block.filter(|kept| kept.number > ancestor.number) {
-            None => Ok(false),
-            Some(kept) => Ok(endpoint.header(kept.number).await?.is_none_or(|header| header.block != kept)),
+        let Some(kept) = row.final_block.filter(|kept| kept.number > ancestor.number) else { return Ok(false) };
+        match endpoint.header(kept.number).await? {
+            Some(header) => Ok(header.block != kept),
+            None => {
+                let key = endpoint.key();
+                Err(Error::Doubt(format!("endpoint {key} has nothing at {}, which was final", kept.number)))
+            }
         }
     }
 
@@ -191,6 +195,7 @@ impl Watcher {
             unit.resume(&self.fence).await?;
         }
         unit.orphan_blocks_above(slug, ancestor.number).await?;
+        unit.lower_left(slug, ancestor.number).await?;
         let (mut places, reverted) = unit.orphan_transfers_above(slug, ancestor.number).await?;
         effects.reverted = reverted;
         places.extend(unit.take_deferred(slug).await?);

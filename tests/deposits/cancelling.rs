@@ -60,7 +60,7 @@ impl Shop {
         let pool =
             Arc::new(Pool::with_transports(&network, vec![(network.endpoints[0].key.clone(), node.transport())]));
         rig.store.introduce_network(&network.slug, network.chain_id, network.testnet).await.unwrap();
-        let lease = rig.store.take_lease(&network.slug, "us", "digest").await.unwrap().unwrap();
+        let lease = rig.store.take_lease(&network.slug, "us", "digest", true).await.unwrap().unwrap();
         let sessions = Arc::new(rig.settings.sessions.clone());
         let watcher = Watcher::new(Arc::new(network), sessions, rig.store.clone(), pool.clone(), lease.fence);
         let widget = rig.widget().await;

@@ -3,8 +3,12 @@
 
 use std::time::{Duration, Instant};
 
+use sqlx::Executor;
+
 use crate::networks::second;
-use crate::rig::{Chain, Process, Rig, until, within};
+use crate::rig::{Chain, Process, Rig, Section, until, within};
+use crate::support::Database;
+use crate::support::line::Line;
 
 const TEN_SECONDS: Duration = Duration::from_secs(10);
 
@@ -131,4 +135,60 @@ async fn networks_spread_over_the_watchers_that_run() {
     .await;
     two.terminate().await;
     three.terminate().await;
+}
+
+/// A second watcher that has the database and no way to the chains must not bring half of the networks to a stand.
+#[tokio::test]
+async fn who_reaches_no_endpoint_takes_no_network_from_another() {
+    let first = Chain::start().await;
+    let (_other, section) = second().await;
+    let sections = [first.section(), section];
+    let rig = Rig::new(&sections).await;
+    let mut one = rig.run().await;
+    for network in ["anvil", "second"] {
+        takes(&one, network, TEN_SECONDS).await;
+    }
+    rig.configure(&sections.map(|section| Section { url: "http://127.0.0.1:1".to_owned(), ..section }));
+    let mut two = rig.run().await;
+    // Longer than it takes to ask again.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(rig.number("SELECT sum(fence)::bigint FROM leases").await, 2, "they stay where they are");
+    // What nobody works it tries all the same.
+    one.terminate().await;
+    takes(&two, "anvil", TEN_SECONDS).await;
+    two.terminate().await;
+}
+
+/// So slow is the database that nobody waits for the lease when it is there: who works the network then is fenced out, so
+/// it goes back at once.
+#[tokio::test]
+async fn a_lease_that_comes_too_late_is_handed_back() {
+    let chain = Chain::start().await;
+    let database = Database::create(&deposit_watcher::store::MIGRATIONS).await;
+    let line = Line::to(crate::support::postgres().port()).await;
+    let rig = Rig::on(database.pool().await, &line.along(&database.url()), &[chain.section()]);
+    let mut process = rig.run().await;
+    takes(&process, "anvil", TEN_SECONDS).await;
+    rig.number("UPDATE leases SET holder = 'elsewhere', expires_at = 'infinity' RETURNING fence").await;
+    until("it stands by", async || (!holds(&process, "anvil").await).then_some(())).await;
+
+    // Its turn to take one comes, and from then on everything takes its time.
+    let turn = "SELECT pg_advisory_xact_lock(1684369527, 2)";
+    let mut others = rig.pool.begin().await.unwrap();
+    others.execute(turn).await.unwrap();
+    rig.number("UPDATE leases SET expires_at = '-infinity' RETURNING fence").await;
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'";
+    until("it waits for its turn", async || (rig.number(waits).await == 1).then_some(())).await;
+    line.slow(Duration::from_millis(150));
+    others.rollback().await.unwrap();
+    let taken = "SELECT count(*) FROM leases WHERE holder <> 'elsewhere'";
+    until("it is taken", async || (rig.number(taken).await == 1).then_some(())).await;
+    line.slow(Duration::ZERO);
+    let mut others = rig.pool.begin().await.unwrap();
+    others.execute(turn).await.unwrap();
+    let handed = "SELECT count(*) FROM leases WHERE expires_at = '-infinity'";
+    within(Duration::from_secs(4), "it is handed back", async || (rig.number(handed).await == 1).then_some(())).await;
+    others.rollback().await.unwrap();
+    takes(&process, "anvil", TEN_SECONDS).await;
+    process.terminate().await;
 }

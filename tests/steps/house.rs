@@ -174,7 +174,7 @@ fn reach(network: &Network, nodes: &[Node]) -> Arc<Pool> {
 
 async fn hire(store: &Store, network: &Network, sessions: &Sessions, pool: Arc<Pool>) -> Watcher {
     store.introduce_network(&network.slug, network.chain_id, network.testnet).await.unwrap();
-    let lease = store.take_lease(&network.slug, "us", "digest").await.unwrap().unwrap();
+    let lease = store.take_lease(&network.slug, "us", "digest", true).await.unwrap().unwrap();
     Watcher::new(Arc::new(network.clone()), Arc::new(sessions.clone()), store.clone(), pool, lease.fence)
 }
 

@@ -17,13 +17,18 @@ use crate::support::{self, Database};
 
 /// A store of so many connections at the end of a line, and the test's own.
 async fn store(connections: u32) -> (Line, Store, PgPool) {
+    store_by(connections, false).await
+}
+
+/// The same as if pgBouncer led there, or not.
+async fn store_by(connections: u32, pgbouncer: bool) -> (Line, Store, PgPool) {
     let database = Database::create(&MIGRATIONS).await;
     let line = Line::to(support::postgres().port()).await;
     let settings = DatabaseSettings {
         url: Secret::new(line.along(&database.url()).parse().unwrap()),
         max_connections: connections,
         connect_timeout: Duration::from_secs(5),
-        pgbouncer: false,
+        pgbouncer,
     };
     (line, Store::new(&settings).unwrap(), database.pool().await)
 }
@@ -52,6 +57,30 @@ async fn a_begin_that_is_dropped_costs_no_later_write() {
         writes(&store, &sql, &format!("n{wait}")).await;
     }
     assert!((5..42).contains(&cut), "{cut} of the units were cut while they began");
+}
+
+/// Through pgBouncer a lone statement is a transaction of its own: dropped between its BEGIN and its COMMIT, it must not
+/// rest inside of it, with its locks, until somebody else commits it.
+#[tokio::test]
+async fn a_lone_statement_that_is_dropped_leaves_no_transaction_open() {
+    let (line, store, sql) = store_by(1, true).await;
+    let within = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+                  AND application_name = 'deposit-watcher' AND xact_start IS NOT NULL";
+    line.slow(Duration::from_millis(1));
+    let mut cut = 0;
+    for wait in 0..24 {
+        store.ping().await.unwrap();
+        let slug = Slug::parse(&format!("dropped{wait}")).unwrap();
+        let writing = store.introduce_network(&slug, ChainId(1), false);
+        cut += u32::from(timeout(Duration::from_millis(wait * 12), writing).await.is_err());
+        let begun = Instant::now();
+        while sqlx::query_scalar::<_, i64>(within).fetch_one(&sql).await.unwrap() > 0 {
+            assert!(begun.elapsed() < Duration::from_secs(1), "cut after {} ms, it is still open", wait * 12);
+            sleep(Duration::from_millis(5)).await;
+        }
+        writes(&store, &sql, &format!("n{wait}")).await;
+    }
+    assert!((3..24).contains(&cut), "{cut} of the statements were cut");
 }
 
 #[tokio::test]

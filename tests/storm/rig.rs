@@ -159,7 +159,7 @@ impl Rig {
         let network = &rules.network;
         store.introduce_network(&network.slug, network.chain_id, network.testnet).await.unwrap();
         let pool = pool(&rules, &nodes, only_one);
-        let lease = store.take_lease(&network.slug, "holder 0", "digest").await.unwrap().unwrap();
+        let lease = store.take_lease(&network.slug, "holder 0", "digest", true).await.unwrap().unwrap();
         let watcher = new_watcher(&rules, &store, &pool, lease.fence);
         Rig { rules, world, one, two, nodes, outside, store, watcher, pool, database, holders: 0, only_one }
     }
@@ -232,7 +232,7 @@ impl Rig {
         // Where the database is in trouble the next one tries again, as it does for its whole life.
         let mut tries = 0;
         let lease = loop {
-            match self.store.take_lease(&slug, &holder, "digest").await {
+            match self.store.take_lease(&slug, &holder, "digest", true).await {
                 Err(store::Error::Unavailable(_)) if tries < TRIES => tries += 1,
                 taken => break taken.unwrap().expect("the lease is free"),
             }

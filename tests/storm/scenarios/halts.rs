@@ -1,6 +1,7 @@
 //! What halts a network, and what lets it go on.
 
 use alloy::primitives::B256;
+use deposit_watcher::domain::Finality;
 
 use super::HUNDRED;
 use crate::rig::{Rig, Rules};
@@ -68,6 +69,34 @@ async fn another_chain_is_not_taken_for_a_deep_reorganisation() {
     rig.one.set(|is| is.chain_id = Some(1));
     rig.two.set(|is| is.chain_id = Some(1));
     assert!(halts(&mut rig).await.starts_with("another chain"));
+}
+
+/// A chain that is for the moment shorter than the block its finality tag had passed has not broken its promise yet.
+#[tokio::test]
+async fn nothing_at_a_final_height_is_waited_for_and_another_block_there_halts() {
+    let mut rules = Rules::default();
+    rules.network.finality = Finality::Finalized;
+    let mut rig = Rig::with(rules).await;
+    rig.deeper(20).await;
+    let kept = rig.world.head().block.number.0 - 1;
+    for node in [&rig.one, &rig.two] {
+        node.set(|is| is.tags = Some(Some(kept)));
+    }
+    rig.restart().await;
+    rig.deeper(1).await;
+    let final_number: Option<i64> =
+        sqlx::query_scalar("SELECT final_number FROM networks").fetch_one(&rig.outside).await.unwrap();
+    assert_eq!(final_number.map(i64::unsigned_abs), Some(kept));
+    for node in [&rig.one, &rig.two] {
+        node.set(|is| is.tags = Some(Some(2)));
+    }
+    rig.world.reorg(6, vec![vec![]; 2]);
+    for _ in 0..4 {
+        let step = rig.step().await;
+        assert!(step.is_err_and(|error| error.to_string().contains("has nothing at")), "it is waited for");
+    }
+    rig.world.mine_empty(6);
+    assert!(halts(&mut rig).await.starts_with("finality violation"));
 }
 
 /// A node that began anew with the same genesis: its chain is not a short way back.

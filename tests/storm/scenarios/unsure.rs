@@ -128,6 +128,31 @@ async fn decimals_that_an_upgrade_changed_disable_that_token_until_they_are_righ
     rig.assert_books().await;
 }
 
+/// What was mined again while nobody followed the token is read when it comes back, below where it was left, too.
+#[tokio::test]
+async fn a_reorganisation_below_where_a_token_was_left() {
+    let mut rig = rig(DecimalsAnswer::Is(18)).await;
+    rig.deeper(2).await;
+    rig.mined(vec![euro(&rig, 2)]).await;
+    let paid = rig.world.recent_txs(1).remove(0);
+    rig.deeper(5).await;
+    assert_eq!(rig.owners().await, ["dep_eur CONFIRMED"]);
+    rig.world.set_decimals(OTHER_TOKEN, DecimalsAnswer::Is(6));
+    rig.restart().await;
+    rig.deeper(1).await;
+    let mut blocks = vec![vec![]; 8];
+    blocks.insert(1, paid);
+    rig.world.reorg(7, blocks);
+    rig.deeper(5).await;
+    assert_eq!(rig.owners().await, Vec::<String>::new());
+    rig.world.set_decimals(OTHER_TOKEN, DecimalsAnswer::Is(18));
+    rig.restart().await;
+    rig.settle().await;
+    assert_eq!(rig.owners().await, ["dep_eur CONFIRMED"]);
+    rig.conclude().await;
+    rig.assert_books().await;
+}
+
 /// Its contract destroyed itself: there is nothing at its address any more.
 #[tokio::test]
 async fn a_contract_that_is_gone_disables_its_token_alone() {

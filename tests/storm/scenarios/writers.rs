@@ -1,5 +1,9 @@
 //! Who may write: rows held by others, leases that are lost, watchers that do not know (I7).
 
+use std::time::Duration;
+
+use deposit_watcher::domain::{BlockNumber, Slug};
+use deposit_watcher::store::{Fence, ToBeHad};
 use sqlx::Executor;
 
 use super::HUNDRED;
@@ -92,13 +96,13 @@ async fn a_lease_lost_in_the_middle_of_a_step_is_lost_for_its_commit() {
 async fn a_lease_is_one_holders_at_a_time_and_passes_on_when_it_ends() {
     let rig = Rig::new().await;
     let slug = rig.rules.network.slug.clone();
-    assert!(rig.store.take_lease(&slug, "second", "digest").await.unwrap().is_none(), "it is held");
+    assert!(rig.store.take_lease(&slug, "second", "digest", true).await.unwrap().is_none(), "it is held");
     rig.expire_lease().await;
-    let second = rig.store.take_lease(&slug, "second", "digest").await.unwrap().expect("it ended");
+    let second = rig.store.take_lease(&slug, "second", "digest", true).await.unwrap().expect("it ended");
     assert_eq!(second.fence.number, 2);
     assert!(rig.store.renew_lease(&second).await.unwrap());
     rig.store.release_lease(&second).await.unwrap();
-    let third = rig.store.take_lease(&slug, "third", "digest").await.unwrap().expect("it was handed over");
+    let third = rig.store.take_lease(&slug, "third", "digest", true).await.unwrap().expect("it was handed over");
     assert!(!rig.store.renew_lease(&second).await.unwrap(), "a lease that was handed over is not renewed");
     assert!(third.fence.number > second.fence.number);
 }
@@ -106,8 +110,71 @@ async fn a_lease_is_one_holders_at_a_time_and_passes_on_when_it_ends() {
 #[tokio::test]
 async fn watchers_with_other_rules_never_share_work() {
     let rig = Rig::new().await;
-    let other = deposit_watcher::domain::Slug::parse("other").unwrap();
+    let other = Slug::parse("other").unwrap();
     rig.store.introduce_network(&other, rig.rules.network.chain_id, true).await.unwrap();
-    assert!(rig.store.take_lease(&other, "second", "other digest").await.unwrap().is_none());
-    assert!(rig.store.take_lease(&other, "second", "digest").await.unwrap().is_some());
+    assert!(rig.store.take_lease(&other, "second", "other digest", true).await.unwrap().is_none());
+    assert!(rig.store.take_lease(&other, "second", "digest", true).await.unwrap().is_some());
+}
+
+/// Both find that nobody works yet, were they asked at once.
+#[tokio::test]
+async fn watchers_with_other_rules_that_start_together_never_share_work() {
+    let rig = Rig::new().await;
+    let networks = ["one", "two"].map(|slug| Slug::parse(slug).unwrap());
+    for slug in &networks {
+        rig.store.introduce_network(slug, rig.rules.network.chain_id, true).await.unwrap();
+    }
+    for round in 0..40 {
+        rig.expire_lease().await;
+        let taken = tokio::join!(
+            rig.store.take_lease(&networks[0], "first", "digest", false),
+            rig.store.take_lease(&networks[1], "second", "other digest", false),
+        );
+        let taken = [taken.0.unwrap().is_some(), taken.1.unwrap().is_some()];
+        assert!(taken[0] != taken[1], "round {round}: {taken:?}");
+    }
+}
+
+/// Two of one holder, none of the other: one is spared for him, if he can work it.
+#[tokio::test]
+async fn a_lease_that_runs_is_taken_only_by_who_can_work_the_network() {
+    let rig = Rig::new().await;
+    let slug = rig.rules.network.slug.clone();
+    let other = Slug::parse("other").unwrap();
+    let look = async |slug, holder| rig.store.is_to_be_had(slug, holder, "digest").await.unwrap();
+    rig.store.introduce_network(&other, rig.rules.network.chain_id, true).await.unwrap();
+    assert_eq!(look(&other, "second").await, ToBeHad::Free);
+    assert_eq!(look(&slug, "second").await, ToBeHad::Not);
+    assert!(rig.store.take_lease(&other, "holder 0", "digest", false).await.unwrap().is_some());
+    assert_eq!(look(&slug, "second").await, ToBeHad::Spared);
+    assert_eq!(rig.store.is_to_be_had(&slug, "second", "other digest").await.unwrap(), ToBeHad::Not);
+    assert!(rig.store.take_lease(&slug, "second", "digest", false).await.unwrap().is_none());
+    assert!(rig.store.take_lease(&slug, "second", "digest", true).await.unwrap().is_some());
+    assert_eq!(look(&other, "second").await, ToBeHad::Not);
+}
+
+/// Who stands by locks no row, and what is only told waits for none.
+#[tokio::test]
+async fn rows_that_somebody_holds_keep_nobody_from_looking() {
+    let rig = Rig::new().await;
+    let slug = rig.rules.network.slug.clone();
+    let [nobody, holder] = [0, 1].map(|number| Fence { network: slug.clone(), number });
+    let head = || sqlx::query_scalar("SELECT head_number FROM networks").fetch_one(&rig.outside);
+    let time = rig.world.head().time;
+    let mut outside = rig.outside.begin().await.unwrap();
+    outside.execute("SELECT FROM networks, leases FOR UPDATE").await.unwrap();
+    let looks = async {
+        assert_eq!(rig.store.is_to_be_had(&slug, "second", "digest").await.unwrap(), ToBeHad::Not);
+        rig.store.saw_head(&holder, BlockNumber(7), time).await.unwrap();
+    };
+    tokio::time::timeout(Duration::from_secs(5), looks).await.expect("they wait for nobody");
+    let told: Option<i64> = head().await.unwrap();
+    outside.rollback().await.unwrap();
+    assert_eq!(told, None);
+    rig.store.saw_head(&nobody, BlockNumber(8), time).await.unwrap();
+    let told: Option<i64> = head().await.unwrap();
+    assert_eq!(told, None, "told by who holds it no longer");
+    rig.store.saw_head(&holder, BlockNumber(9), time).await.unwrap();
+    let told: Option<i64> = head().await.unwrap();
+    assert_eq!(told, Some(9));
 }
