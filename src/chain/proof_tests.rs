@@ -92,7 +92,7 @@ fn falsehoods(honest: &Told) -> Vec<(String, Told)> {
         change(&mut told);
         all.push((what, told));
     };
-    for field in honest.header.as_object().unwrap().keys().cloned() {
+    for field in honest.header.as_object().unwrap().keys() {
         add(format!("header's {field}"), &|told| flip(&mut told.header[&field]));
     }
     add("another base fee than none".to_owned(), &|told| {

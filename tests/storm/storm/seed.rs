@@ -102,7 +102,7 @@ impl Seed {
         let mut dice = Dice::new(seed);
         let senders: Vec<Address> = (100..105).map(account).collect();
         let mut rules = rules(&mut dice, senders[0]);
-        if seed % 3 == 0 {
+        if seed.is_multiple_of(3) {
             rules.network.verify = Verify::Receipts;
         }
         let rig = Rig::with(rules).await;
