@@ -27,7 +27,7 @@ use crate::support::Database;
 const QUIET_WITHIN: u32 = 400;
 
 /// More than there are connections that may have died.
-const TRIES: u32 = 12;
+pub(crate) const TRIES: u32 = 12;
 
 /// The network and its rules, to be changed before the first step.
 #[derive(Debug, Clone)]

@@ -7,6 +7,7 @@ use sqlx::{Executor, Row};
 
 use super::oracle::Claim;
 use super::seed::Seed;
+use crate::rig::TRIES;
 use crate::scripted::{Log, Tx};
 
 /// A leap of the chain's clock.
@@ -120,7 +121,14 @@ impl Seed {
     /// What a person does who has looked.
     pub(crate) async fn resume(&mut self) {
         let slug = self.rig.rules.network.slug.clone();
-        if self.rig.store.request_resume(&slug).await.unwrap() {
+        // Connections may just have died; a person asks again.
+        let mut asked = self.rig.store.request_resume(&slug).await;
+        for _ in 0..TRIES {
+            if asked.is_err() {
+                asked = self.rig.store.request_resume(&slug).await;
+            }
+        }
+        if asked.unwrap() {
             self.hit("resumed");
             self.say("a person has looked: resume");
         }
