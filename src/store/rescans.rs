@@ -45,16 +45,16 @@ impl Store {
         Ok(id)
     }
 
-    /// The oldest range of a network that is not yet read, and is of all tokens or of one of these; without any of these
-    /// there is none.
-    pub async fn open_rescan(&self, slug: &Slug, tokens: &[Address]) -> Result<Option<Rescan>, Error> {
+    /// The oldest range of a network that is not yet read and is of one of these tokens, or, where `of_all`, of all.
+    pub async fn open_rescan(&self, slug: &Slug, tokens: &[Address], of_all: bool) -> Result<Option<Rescan>, Error> {
         let tokens: Vec<String> = tokens.iter().copied().map(codec::address_text).collect();
         let row = sqlx::query!(
             "SELECT id, to_block, token, next_first, next_second FROM rescans
-             WHERE network = $1 AND finished_at IS NULL AND (token = ANY($2) OR token IS NULL AND cardinality($2::text[]) > 0)
+             WHERE network = $1 AND finished_at IS NULL AND (token = ANY($2) OR token IS NULL AND $3)
              ORDER BY id LIMIT 1",
             slug.as_str(),
             &tokens,
+            of_all,
         )
         .fetch_optional(&self.pool)
         .await?;

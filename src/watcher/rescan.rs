@@ -13,8 +13,10 @@ impl Watcher {
     pub(super) async fn rescan(&mut self, endpoint: &Endpoint, row: &NetworkRow) -> Result<Option<Progress>, Error> {
         let Some(cursor) = row.cursor else { return Ok(None) };
         // A token that has not told its decimals, or told others, waits with its past.
+        // Where none has told the range waits as a whole; where none is left to be read it holds nothing.
         let sure = self.following.sure_addresses();
-        let Some(rescan) = self.store.open_rescan(&self.network.slug, &sure).await? else { return Ok(None) };
+        let of_all = !sure.is_empty() || self.following.unsure_addresses().is_empty();
+        let Some(rescan) = self.store.open_rescan(&self.network.slug, &sure, of_all).await? else { return Ok(None) };
         let to = rescan.to.min(cursor.block.number);
         let tokens = |of_all: Vec<Address>| rescan.token.map_or(of_all, |token| vec![token]);
         if rescan.next_first <= to {
