@@ -348,8 +348,12 @@ async fn killed_anywhere_it_ends_as_if_nothing_had_been() {
         let all =
             ["poll", "pending", "begin", "begun", "commit", "committed", "random"].map(|point| (point, of(point)));
         println!("  {name}: {all:?}");
-        assert!(all.iter().all(|(_, deaths)| *deaths > 0), "nothing died there: it proves nothing");
+        // A random moment may come when the act is over.
+        let mut placed = all.iter().filter(|(point, _)| *point != "random");
+        assert!(placed.all(|(_, deaths)| *deaths > 0), "nothing died there: it proves nothing");
     }
+    let random = (0..ACTS.len()).filter(|act| tally.deaths.contains_key(&("random", *act))).count();
+    assert!(2 * random >= ACTS.len(), "only {random} acts died at random");
     assert!(
         tally.wrong.is_empty(),
         "{} of the runs ended otherwise than {reference:#?}:\n{}",
