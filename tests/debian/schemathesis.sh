@@ -66,7 +66,8 @@ bound=$(made widgets create --business shop --name payments --address 0x70997970
 made api-keys create --business shop --name schemathesis --widget "$bound" >"$work/key"
 widget=$(made widgets create --business shop --name checkout | field id)
 
-watcher api 2>"$work/log" 3>&- &
+# Not by the function: what ends then is a shell, and its server stays.
+target/debug/deposit-watcher --config "$work/networks.toml" api 2>"$work/log" 3>&- &
 server=$!
 until curl --silent --fail --output "$work/openapi.json" "http://$at/openapi.json"; do
     kill -0 "$server" 2>/dev/null || { cat "$work/log" >&2; exit 1; }
