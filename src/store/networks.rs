@@ -162,7 +162,7 @@ impl Store {
     pub async fn raise_final(&self, fence: &Fence, block: BlockRef) -> Result<(), Error> {
         sqlx::query!(
             "UPDATE networks SET final_number = $3, final_hash = $4
-             WHERE slug = $1 AND fence = $2 AND (final_number IS NULL OR final_number < $3 OR final_number > scanned_number)",
+             WHERE slug = $1 AND fence = $2 AND (final_number IS NULL OR final_number < $3)",
             fence.network.as_str(),
             fence.number,
             codec::height(block.number),

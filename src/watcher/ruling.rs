@@ -252,12 +252,9 @@ impl Watcher {
         Ok(())
     }
 
-    /// How many operators have to speak. While something is in dispute one is not enough where there are two: who would
-    /// contradict may only be pausing.
+    /// How many operators have to speak.
     fn words_needed(&self) -> u64 {
-        let operators: BTreeSet<&str> = self.pool.endpoints().iter().map(|endpoint| endpoint.operator()).collect();
-        let disputed = self.dispute.lowest.is_some() || self.rescan_dispute.lowest.is_some();
-        let least = if disputed { count(operators.len()).min(2) } else { 1 };
+        let least = if self.must_hear_another() { 2 } else { 1 };
         u64::from(self.network.quorum).max(least)
     }
 

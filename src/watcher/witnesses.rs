@@ -1,7 +1,7 @@
 //! Who is asked in the second look, and what counts as their agreement about the chain's own tag. Not for what they say
 //! of transfers ([`super::ruling`]).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -34,6 +34,10 @@ impl Watcher {
             }
         }
         let own = |witness: &Arc<Endpoint>| witness.operator() == first.operator();
+        if self.must_hear_another() && witnesses.iter().all(own) {
+            let why = "transfers are in dispute, and no other operator can be asked: nothing is confirmed".to_owned();
+            return Err(Error::Doubt(why));
+        }
         if self.network.quorum == 1 && !witnesses.iter().all(own) {
             witnesses.retain(|witness| !own(witness));
         }
@@ -44,6 +48,14 @@ impl Watcher {
             return Err(Error::Doubt(why));
         }
         Ok(witnesses)
+    }
+
+    /// While something is in dispute one operator's word is not enough where there are two: who would contradict may only be
+    /// pausing.
+    pub(super) fn must_hear_another(&self) -> bool {
+        let operators: BTreeSet<&str> = self.pool.endpoints().iter().map(|endpoint| endpoint.operator()).collect();
+        let disputed = self.dispute.lowest.is_some() || self.rescan_dispute.lowest.is_some();
+        disputed && operators.len() > 1
     }
 
     /// The chain's own tag, kept as the highest block that was seen under it; never lower, never of another branch.
@@ -58,10 +70,10 @@ impl Watcher {
         cursor: &Cursor,
         tag: Tag,
     ) -> Result<Option<BlockRef>, Error> {
-        let kept = row.final_block.filter(|kept| kept.number <= cursor.block.number);
+        let kept = row.final_block;
         let fresh = self.tag_asked.is_some_and(|at| at.elapsed() < self.network.poll_interval);
         if fresh
-            || kept.is_some_and(|kept| kept.number == cursor.block.number)
+            || kept.is_some_and(|kept| kept.number >= cursor.block.number)
             || !self.is_due(cursor, &head_of(cursor)).await?
         {
             return Ok(kept);

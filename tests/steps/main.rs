@@ -21,4 +21,5 @@ mod pool;
 mod proofs;
 mod quorum;
 mod rows;
+mod single;
 mod witnesses;

@@ -42,16 +42,18 @@ fn block_by_number(state: &mut State, node: usize, view: &[Arc<Block>], at: &str
     let number = match at {
         "latest" => Some(head),
         "earliest" => Some(0),
-        "safe" => is.tags.unwrap_or(state.safe).map(|number| number.min(head)),
-        "finalized" => is.tags.unwrap_or(state.finalized).map(|number| number.min(head)),
+        "safe" => is.tags.unwrap_or(state.safe.map(|number| number.min(head))),
+        "finalized" => is.tags.unwrap_or(state.finalized.map(|number| number.min(head))),
         _ => Some(read_hex(&json!(at))),
     };
     let Some(number) = number else {
         return if is.null_tags { Ok(Value::Null) } else { Err((-39001, "Unknown block".to_owned())) };
     };
-    let Some(block) = view.get(number as usize) else { return Ok(Value::Null) };
+    // A tag of its own may be said to stand above its head.
+    let beyond = if at.starts_with("0x") { 0 } else { number.saturating_sub(head) };
+    let Some(block) = view.get((number - beyond) as usize) else { return Ok(Value::Null) };
     served(state, node, block, false);
-    Ok(header_json(block, is, if at == "latest" { is.boast } else { 0 }))
+    Ok(header_json(block, is, if at == "latest" { is.boast } else { beyond }))
 }
 
 fn block_by_hash(state: &mut State, node: usize, view: &[Arc<Block>], hash: &Value, is: &Behaviour) -> Outcome {
