@@ -5,20 +5,12 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 mode=${1:?check or prepare}
 
+# shellcheck source=tests/ground.sh
+. tests/ground.sh
 work=$(mktemp -d)
-trap 'exec 3>&-; wait; rm -rf "$work"' EXIT
-mkfifo "$work/stdin"
+trap 'ground_down; rm -rf "$work"' EXIT
 mkdir "$work/fresh"
-: >"$work/ground"
-cargo build --locked --quiet --manifest-path tests/tools/ground/Cargo.toml --target-dir target/ground
-target/ground/debug/ground --no-anvil --migrate <"$work/stdin" >"$work/ground" &
-ground=$!
-exec 3>"$work/stdin"
-until grep -q '^# ready' "$work/ground"; do
-    kill -0 "$ground" 2>/dev/null || { echo "sqlx: no PostgreSQL to compile against" >&2; exit 1; }
-    sleep 0.1
-done
-eval "$(grep '^export' "$work/ground")"
+ground_up "$work" --migrate
 
 # cargo does not know that the macros depend on these variables: what holds queries must look changed.
 find src tests -name '*.rs' \( -name lib.rs -o -name main.rs -o -path 'tests/*' \) -not -path 'tests/tools/*' -exec touch {} +

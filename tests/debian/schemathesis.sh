@@ -8,28 +8,19 @@
 # pypi: schemathesis==4.32.5
 set -euo pipefail
 seed=${SCHEMATHESIS_SEED:-1}
+# shellcheck source=tests/ground.sh
+. tests/ground.sh
 work=$(mktemp -d)
 server=
 end() {
     [ -z "$server" ] || { kill "$server" && wait "$server"; } 2>/dev/null || true
-    exec 3>&-
-    wait
+    ground_down
     rm -rf "$work"
 }
 trap end EXIT
 
 cargo build --locked --quiet
-cargo build --locked --quiet --manifest-path tests/tools/ground/Cargo.toml --target-dir target/ground
-mkfifo "$work/stdin"
-: >"$work/ground"
-target/ground/debug/ground --no-anvil <"$work/stdin" >"$work/ground" &
-ground=$!
-exec 3>"$work/stdin"
-until grep -q '^# ready' "$work/ground"; do
-    kill -0 "$ground" 2>/dev/null || { echo "schemathesis: no PostgreSQL" >&2; exit 1; }
-    sleep 0.1
-done
-eval "$(grep '^export' "$work/ground")"
+ground_up "$work"
 
 port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 at=127.0.0.1:$(port)

@@ -15,21 +15,14 @@ tree=$work/tree
 
 say() { printf '%-36s %s\n' "$1" "$2"; }
 
-# The ground is PostgreSQL with our migrations: a bug in SQL is compiled against it, .sqlx knows only what is committed.
 rm -rf "$tree"
 mkdir -p "$tree" "$work/logs"
-mkfifo "$work/stdin.$$"
-trap 'exec 3>&-; wait; rm -f "$work/stdin.$$"' EXIT
-: >"$work/ground"
-cargo build --locked --quiet --manifest-path tests/tools/ground/Cargo.toml --target-dir target/ground
-target/ground/debug/ground --no-anvil --migrate <"$work/stdin.$$" >"$work/ground" &
-ground=$!
-exec 3>"$work/stdin.$$"
-until grep -q '^# ready' "$work/ground"; do
-    kill -0 "$ground" 2>/dev/null || { echo "planted: no PostgreSQL to compile against" >&2; exit 1; }
-    sleep 0.1
-done
-eval "$(grep '^export' "$work/ground")"
+# shellcheck source=tests/ground.sh
+. tests/ground.sh
+ground=$(mktemp -d)
+trap 'ground_down; rm -rf "$ground"' EXIT
+# A bug in SQL is compiled against it: .sqlx knows only what is committed.
+ground_up "$ground" --migrate
 
 git archive HEAD | tar -x -C "$tree"
 ln -sfn "$top/tests/tools/node_modules" "$tree/tests/tools/node_modules"

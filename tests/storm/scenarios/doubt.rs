@@ -94,6 +94,37 @@ async fn while_endpoints_disagree_nothing_is_confirmed_and_nothing_taken_away() 
 }
 
 #[tokio::test]
+async fn a_range_that_is_read_again_hides_no_dispute() {
+    let (recorder, exposition) = deposit_watcher::telemetry::recorder().unwrap();
+    let _counting = metrics::set_default_local_recorder(&recorder);
+    let mut rig = Rig::new().await;
+    rig.open("dep_a", account(1), "100", 100_000).await;
+    rig.deeper(5).await;
+    let (scanned, _) = rig.cursor().await;
+    let paid = rig.world.mine(vec![]).block;
+    let lie = Log::transfer(TOKEN, PAYER, account(1), U256::from(HUNDRED));
+    rig.one.set(|is| is.lies.push(Lie::Invent(paid.hash, lie)));
+    rig.world.mine_empty(4);
+    for _ in 0..4 {
+        rig.step().await.unwrap();
+    }
+    let disputed = |rig: &Rig| {
+        rig.watcher.report_lag(chrono::Utc::now());
+        counted(&exposition.render(), "deposit_watcher_disputed_transfers", "network=")
+    };
+    assert_eq!(disputed(&rig), 1);
+    let (slug, to) = (rig.rules.network.slug.clone(), deposit_watcher::domain::BlockNumber(scanned.unsigned_abs() - 3));
+    rig.store.request_rescan(&slug, deposit_watcher::domain::BlockNumber(1), to).await.unwrap();
+    for _ in 0..6 {
+        rig.step().await.unwrap();
+        assert_eq!(disputed(&rig), 1, "both looks at the range agree, and the other dispute stands");
+    }
+    rig.one.heal();
+    rig.settle().await;
+    assert_eq!(disputed(&rig), 0);
+}
+
+#[tokio::test]
 async fn a_liar_in_the_second_look_confirms_and_reverts_nothing() {
     let mut rig = Rig::new().await;
     rig.open("dep_a", account(1), "100", 100_000).await;

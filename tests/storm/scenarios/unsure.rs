@@ -50,6 +50,15 @@ async fn a_token_that_does_not_tell_its_decimals_is_seen_and_waits_alone() {
     }
 }
 
+/// The contract tells its decimals: what was paid in it is confirmed, and all adds up.
+async fn is_confirmed_once_it_tells(rig: &mut Rig) {
+    rig.world.set_decimals(OTHER_TOKEN, DecimalsAnswer::Is(18));
+    rig.restart().await;
+    rig.settle().await;
+    assert_eq!(rig.session("dep_eur").await, "CONFIRMED 1 1");
+    rig.assert_books().await;
+}
+
 /// What the second look would have found of it is found as well.
 #[tokio::test]
 async fn what_the_first_look_got_wrong_of_an_unsure_token_is_put_right_when_it_has_told() {
@@ -60,11 +69,7 @@ async fn what_the_first_look_got_wrong_of_an_unsure_token_is_put_right_when_it_h
     rig.one.heal();
     rig.conclude().await;
     assert_eq!(rig.session("dep_eur").await, "CREATED 0 0");
-    rig.world.set_decimals(OTHER_TOKEN, DecimalsAnswer::Is(18));
-    rig.restart().await;
-    rig.settle().await;
-    assert_eq!(rig.session("dep_eur").await, "CONFIRMED 1 1");
-    rig.assert_books().await;
+    is_confirmed_once_it_tells(&mut rig).await;
 }
 
 /// The watermark goes down and up again over blocks that were owed already.
@@ -85,11 +90,7 @@ async fn a_reorganisation_over_what_is_owed() {
     rig.world.reorg(depth, blocks);
     rig.conclude().await;
     assert_eq!(rig.session("dep_eur").await, "PENDING 1 0");
-    rig.world.set_decimals(OTHER_TOKEN, DecimalsAnswer::Is(18));
-    rig.restart().await;
-    rig.settle().await;
-    assert_eq!(rig.session("dep_eur").await, "CONFIRMED 1 1");
-    rig.assert_books().await;
+    is_confirmed_once_it_tells(&mut rig).await;
 }
 
 #[tokio::test]

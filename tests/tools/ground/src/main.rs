@@ -14,6 +14,7 @@ mod migrate;
 #[allow(dead_code)]
 mod postgres;
 #[path = "../../../../src/demo/tools.rs"]
+#[allow(dead_code)]
 mod tools;
 
 use std::io::{Write, sink, stdin, stdout};
