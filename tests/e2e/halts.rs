@@ -17,7 +17,8 @@ async fn another_chain_behind_the_same_url_halts_that_network_until_the_right_on
     let mut process = rig.run().await;
     goes_on(&rig, &other, "dep_second").await;
 
-    let reset = support::anvil(&["--chain-id", "31338"]);
+    // Anvils that start within one second have the same block 0.
+    let reset = support::anvil(&["--chain-id", "31338", "--timestamp", "1700000000"]);
     line.cut().await;
     line.lead(reset.port());
     line.mend().await.unwrap();
