@@ -145,6 +145,7 @@ impl Watcher {
         }
         self.conclude(&mut unit, row, &to, places, &mut effects).await?;
         unit.move_cursor(&self.fence, &cursor, &to).await?;
+        self.readers.read(cursor.block.number.plus(1), to.block.number, endpoint.operator());
         effects.tell(slug);
         crate::telemetry::BLOCKS_SCANNED_TOTAL.add(&[slug.as_str()], to.block.number.above(cursor.block.number));
         let behind = self.head.is_some_and(|(head, _)| head.block.number > to.block.number);

@@ -12,6 +12,7 @@ mod following;
 pub mod matching;
 pub mod outcome;
 pub mod plan;
+mod readers;
 mod rescan;
 mod rewind;
 mod ruling;
@@ -39,6 +40,7 @@ use crate::telemetry as t;
 use derivation::Setting;
 use effects::Effects;
 use following::Following;
+use readers::Readers;
 use rewind::Suspicion;
 
 /// How often every endpoint is inspected.
@@ -113,6 +115,7 @@ pub struct Watcher {
     suspicion: Option<Suspicion>,
     dispute: Dispute,
     rescan_dispute: Dispute,
+    readers: Readers,
     inspected: Option<Instant>,
     tag_asked: Option<Instant>,
     head_told: Option<Instant>,
@@ -135,6 +138,7 @@ impl Watcher {
             suspicion: None,
             dispute: Dispute::default(),
             rescan_dispute: Dispute::default(),
+            readers: Readers::default(),
             inspected: None,
             tag_asked: None,
             head_told: None,

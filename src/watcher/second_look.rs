@@ -22,6 +22,8 @@ pub(super) struct Span {
     /// A recorded block at or above `to`: an endpoint that has it has our chain below it.
     pub(super) anchor: BlockRef,
     pub(super) tokens: Vec<Address>,
+    /// The operator whose word the first look took there, where that is known.
+    pub(super) reader: Option<String>,
 }
 
 impl Watcher {
@@ -42,8 +44,10 @@ impl Watcher {
         }
         let from = cursor.confirmed.plus(1);
         let to = upto.block.number.min(from.plus(first.range().saturating_sub(1)));
-        let span = Span { from, to, anchor: upto.block, tokens };
+        let (reader, to) = self.readers.of(from, to);
+        let span = Span { from, to, anchor: upto.block, tokens, reader: reader.map(str::to_owned) };
         let Some(reached) = self.look_again(first, row, &cursor, &span, None).await? else { return Ok(None) };
+        self.readers.looked_at(reached);
         let cursor = Cursor { confirmed: reached, ..cursor };
         Ok(Some(Progress { cursor, more: reached < upto.block.number, kind: "confirm" }))
     }
@@ -100,11 +104,12 @@ impl Watcher {
         let within = |reached: BlockNumber| {
             stored.iter().filter(|transfer| transfer.block.number <= reached).copied().collect::<Vec<_>>()
         };
-        let quorum = usize::try_from(self.network.quorum).unwrap_or(usize::MAX);
+        let candidates = self.candidates(first, span.reader.as_deref()).await?;
+        let needed = self.witnesses_needed(&candidates, span.reader.as_deref());
         let (mut differences, mut reached) = (Differences::default(), span.to);
         let (mut witnesses, mut lacking) = (Vec::new(), None);
-        for witness in self.candidates(first).await? {
-            if witnesses.len() == quorum {
+        for witness in candidates {
+            if witnesses.len() == needed {
                 break;
             }
             let to = reached.min(span.from.plus(witness.range().saturating_sub(1)));
@@ -122,7 +127,7 @@ impl Watcher {
                 Err(error) => return Err(error),
             }
         }
-        if let Some(why) = lacking.filter(|_| witnesses.len() < quorum) {
+        if let Some(why) = lacking.filter(|_| witnesses.len() < needed) {
             return Err(why);
         }
         let mut ruling = self.judge(&witnesses, &within(reached), differences, span, reached, cursor).await?;

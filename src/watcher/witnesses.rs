@@ -19,9 +19,9 @@ pub(super) enum Reading {
 }
 
 impl Watcher {
-    /// Whom to ask, in order: an endpoint of each operator, others than the first look's before itself. Where one word
-    /// is enough and somebody else can give it, it is not asked at all.
-    pub(super) async fn candidates(&self, first: &Endpoint) -> Result<Vec<Arc<Endpoint>>, Error> {
+    /// Whom to ask, in order: an endpoint of each operator, the `reader`, whose word the first look took, last. Where one
+    /// word is enough and somebody else can give it, the reader is not asked at all.
+    pub(super) async fn candidates(&self, first: &Endpoint, reader: Option<&str>) -> Result<Vec<Arc<Endpoint>>, Error> {
         let mut witnesses: Vec<Arc<Endpoint>> = self.pool.second(first).await.into_iter().collect();
         let (same, others): (Vec<_>, Vec<_>) =
             self.pool.healthy().into_iter().partition(|endpoint| endpoint.operator() == first.operator());
@@ -33,12 +33,15 @@ impl Watcher {
                 witnesses.push(endpoint);
             }
         }
-        let own = |witness: &Arc<Endpoint>| witness.operator() == first.operator();
-        if self.must_hear_another() && witnesses.iter().all(own) {
+        let own = |witness: &Arc<Endpoint>| reader == Some(witness.operator());
+        witnesses.sort_by_key(own);
+        // One of two is not the reader, whoever that was.
+        let others = witnesses.iter().filter(|witness| !own(witness)).count();
+        if self.must_hear_another() && others < if reader.is_none() { 2 } else { 1 } {
             let why = "transfers are in dispute, and no other operator can be asked: nothing is confirmed".to_owned();
             return Err(Error::Doubt(why));
         }
-        if self.network.quorum == 1 && !witnesses.iter().all(own) {
+        if self.network.quorum == 1 && others > 0 {
             witnesses.retain(|witness| !own(witness));
         }
         let quorum = usize::try_from(self.network.quorum).unwrap_or(usize::MAX);
@@ -48,6 +51,12 @@ impl Watcher {
             return Err(Error::Doubt(why));
         }
         Ok(witnesses)
+    }
+
+    /// How many of the candidates must speak: as many as the quorum; two where nobody knows whose word was taken first.
+    pub(super) fn witnesses_needed(&self, candidates: &[Arc<Endpoint>], reader: Option<&str>) -> usize {
+        let quorum = usize::try_from(self.network.quorum).unwrap_or(usize::MAX);
+        quorum.max(if reader.is_none() { 2 } else { 1 }).min(candidates.len())
     }
 
     /// While something is in dispute one operator's word is not enough where there are two: who would contradict may only be
@@ -94,7 +103,7 @@ impl Watcher {
     /// The tag by each operator who knows it; one is enough where one is asked for.
     async fn tagged(&self, first: &Endpoint, tag: Tag) -> Result<Vec<(Arc<Endpoint>, BlockRef)>, Error> {
         let mut told = Vec::new();
-        for witness in self.candidates(first).await? {
+        for witness in self.candidates(first, Some(first.operator())).await? {
             let (network, endpoint) = (self.network.slug.as_str(), witness.key().clone());
             match witness.tagged(tag).await {
                 Ok(Some(block)) => told.push((witness, block)),

@@ -3,8 +3,8 @@
 use alloy::primitives::U256;
 
 use super::HUNDRED;
-use crate::rig::{Rig, Rules};
-use crate::scripted::{Lie, Log, PAYER, TOKEN, account};
+use crate::rig::{Rig, Rules, endpoint};
+use crate::scripted::{Down, Lie, Log, PAYER, TOKEN, account};
 
 /// Sums a counter over its series with this label value.
 fn counted(exposition: &str, name: &str, label: &str) -> u64 {
@@ -28,6 +28,71 @@ async fn what_the_first_look_missed_is_added_confirmed_and_counted() {
     assert_eq!(rig.session("dep_a").await, "CONFIRMED 100 100");
     assert_eq!(counted(&exposition.render(), "deposit_watcher_second_look_corrections_total", "\"missed\""), 1);
     rig.assert_books().await;
+}
+
+/// Two operators hide the same payment, each from one of the looks. With a quorum of one nobody else is asked, and it is
+/// lost until the range is read again; with a quorum of two one is asked who knows, and it waits until they agree.
+#[tokio::test]
+async fn what_two_operators_hide_one_after_the_other_takes_a_quorum_of_two() {
+    for (quorum, found) in [(1, "CREATED 0 0"), (2, "CONFIRMED 100 100")] {
+        let mut rules = Rules::default();
+        rules.network.endpoints.push(endpoint("three", 2, "third"));
+        rules.network.quorum = quorum;
+        let mut rig = Rig::with(rules).await;
+        rig.open("dep_a", account(1), "100", 100_000).await;
+        rig.settle().await;
+        let paid = rig.world.mine(vec![rig.pay(account(1), HUNDRED)]);
+        rig.one.set(|is| is.lies.push(Lie::Drop(paid.block.hash, 0)));
+        rig.settle().await;
+        rig.one.heal();
+        rig.two.set(|is| is.lies.push(Lie::Drop(paid.block.hash, 0)));
+        let later = rig.time().unsigned_abs() + 301;
+        rig.world.mine_at(later, vec![]);
+        rig.world.mine_empty(3);
+        for _ in 0..6 {
+            drop(rig.step().await);
+        }
+        assert_eq!(rig.session("dep_a").await, "CREATED 0 0");
+        rig.two.heal();
+        rig.conclude().await;
+        assert_eq!(rig.session("dep_a").await, found);
+        rig.store.request_rescan(&rig.rules.network.slug, paid.block.number, paid.block.number).await.unwrap();
+        rig.settle().await;
+        assert_eq!(rig.session("dep_a").await, "CONFIRMED 100 100", "reading again finds it");
+        rig.assert_books().await;
+    }
+}
+
+/// The second endpoint read alone while the first was away, and tells what is not so. When the first is back it reads on,
+/// and it is the witness too: who told first does not confirm his own word, not even after a restart.
+#[tokio::test]
+async fn who_read_first_is_not_his_own_witness_when_another_reads_now() {
+    for restart in [false, true] {
+        let mut rig = Rig::new().await;
+        rig.open("dep_invented", account(1), "100", 100_000).await;
+        rig.open("dep_hidden", account(2), "100", 100_000).await;
+        rig.settle().await;
+        rig.one.set(|is| is.down = Some(Down::Refused));
+        let block = rig.world.mine(vec![rig.pay(account(2), HUNDRED)]).block;
+        let invented = Log::transfer(TOKEN, PAYER, account(1), U256::from(HUNDRED));
+        rig.two.set(|is| is.lies = vec![Lie::Invent(block.hash, invented), Lie::Drop(block.hash, 0)]);
+        rig.settle().await;
+        assert_eq!(rig.session("dep_invented").await, "PENDING 100 0");
+        rig.one.heal();
+        if restart {
+            rig.restart().await;
+        }
+        rig.world.mine_empty(6);
+        for _ in 0..6 {
+            drop(rig.step().await);
+        }
+        assert_eq!(rig.session("dep_invented").await, "PENDING 100 0", "restart: {restart}");
+        rig.two.heal();
+        rig.conclude().await;
+        assert_eq!(rig.session("dep_invented").await, "PENDING 0 0");
+        assert_eq!(rig.session("dep_hidden").await, "CONFIRMED 100 100");
+        rig.assert_books().await;
+    }
 }
 
 #[tokio::test]

@@ -36,6 +36,27 @@ async fn one_confirmation_is_the_block_itself() {
     assert_eq!(rig.told("dep_a").await, "created pending confirmed", "seen before it is believed");
 }
 
+/// A node that is further, or says so, buries nothing: only what we have read ourselves does.
+#[tokio::test]
+async fn depth_is_counted_on_our_own_chain() {
+    let mut rules = Rules::default();
+    rules.network.max_block_range = 1;
+    rules.network.finality = Finality::Confirmations(3);
+    let mut rig = Rig::with(rules).await;
+    rig.open("dep_a", account(1), "100", 100_000).await;
+    rig.settle().await;
+    rig.world.mine(vec![rig.pay(account(1), HUNDRED)]);
+    rig.world.mine_empty(9);
+    let head = rig.world.head().block.number.0;
+    while rig.cursor().await.0.unsigned_abs() < head {
+        rig.step().await.unwrap();
+        let (scanned, confirmed) = rig.cursor().await;
+        assert!(confirmed <= scanned - 2, "{confirmed} is called final with {scanned} read");
+    }
+    rig.settle().await;
+    assert_eq!(rig.session("dep_a").await, "CONFIRMED 100 100");
+}
+
 #[tokio::test]
 async fn catching_up_goes_in_ranges_and_loses_nothing() {
     let mut rules = Rules::default();

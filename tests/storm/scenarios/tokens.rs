@@ -23,8 +23,10 @@ async fn a_token_added_later_is_read_from_its_oldest_session() {
     assert_eq!(rig.session("dep_b").await, "CREATED 0 0", "nobody looks for its token: it does not expire");
     rig.rules.network.tokens.push(other);
     rig.restart().await;
+    rig.world.mine_empty(1);
     rig.settle().await;
     assert_eq!(rig.session("dep_b").await, "CONFIRMED 1 1");
+    assert_eq!(rig.told("dep_b").await, "created pending confirmed", "nor before its past is read");
     rig.conclude().await;
     rig.assert_books().await;
 }

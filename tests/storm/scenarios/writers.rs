@@ -54,6 +54,27 @@ async fn a_held_session_does_not_expire_over_its_money() {
     assert_eq!(rig.told("dep_held").await, "created pending");
 }
 
+/// Its row was held while its money left and other money came: both come in one change, and both are told.
+#[tokio::test]
+async fn money_that_left_and_money_that_pays_instead_are_both_told() {
+    let mut rig = Rig::new().await;
+    rig.open("dep_a", account(1), "100", 100_000).await;
+    rig.mined(vec![rig.pay(account(1), HUNDRED + HUNDRED / 2)]).await;
+    rig.deeper(3).await;
+    assert_eq!(rig.session("dep_a").await, "OVERPAID 150 150");
+    let mut outside = rig.outside.begin().await.unwrap();
+    outside.execute("SELECT FROM deposit_sessions FOR UPDATE").await.unwrap();
+    let instead = rig.pay(account(1), HUNDRED);
+    rig.world.reorg(4, vec![vec![instead], vec![], vec![], vec![], vec![]]);
+    rig.settle().await;
+    outside.rollback().await.unwrap();
+    rig.settle().await;
+    assert_eq!(rig.session("dep_a").await, "CONFIRMED 100 100");
+    assert_eq!(rig.told("dep_a").await, "created pending overpaid reverted confirmed");
+    rig.conclude().await;
+    rig.assert_books().await;
+}
+
 #[tokio::test]
 async fn a_watcher_that_lost_its_lease_commits_nothing() {
     let mut rig = Rig::new().await;

@@ -129,6 +129,7 @@ impl Seed {
             }
         }
         if asked.unwrap() {
+            self.halted = false;
             self.hit("resumed");
             self.say("a person has looked: resume");
         }
@@ -219,11 +220,14 @@ impl Seed {
     pub(crate) fn note(&mut self, outcome: Result<deposit_watcher::watcher::Step, Error>) {
         match &outcome {
             Ok(step) => {
-                if let Some(reason) = &step.halted {
-                    assert!(self.deep, "no reason to halt: {reason}");
-                    let why = if reason.contains("finality violation") { "a tag" } else { "the window" };
-                    self.hit(&format!("halted: {why}"));
-                    self.halted = true;
+                match &step.halted {
+                    Some(reason) => {
+                        assert!(self.deep, "no reason to halt: {reason}");
+                        let why = if reason.contains("finality violation") { "a tag" } else { "the window" };
+                        self.hit(&format!("halted: {why}"));
+                        self.halted = true;
+                    }
+                    None => assert!(!self.halted, "it goes on, and nobody has looked"),
                 }
                 self.hit(&format!("step: {}", step.kind));
             }

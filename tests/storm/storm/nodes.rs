@@ -1,7 +1,8 @@
 //! What happens to endpoints: each may have a view of its own, refuse, slow down, or tell its contents wrongly.
 //!
 //! One node lies at a time. With a quorum of one all others are honest and there meanwhile, since one endpoint's word is
-//! then believed where nobody else can be asked; with a quorum of two they may fail besides.
+//! then believed where nobody else can be asked, and no two lie about one block, each to one of its looks; with a quorum of
+//! two others may fail besides.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +12,7 @@ use super::seed::Seed;
 
 impl Seed {
     /// A node fails or lies, or all that is wrong ends.
-    pub(crate) fn fault(&mut self) {
+    pub(crate) async fn fault(&mut self) {
         let wrong = self.lying.is_some() || !self.failing.is_empty();
         if wrong && self.dice.percent(55) {
             return self.heal();
@@ -22,12 +23,12 @@ impl Seed {
         match (may_lie, may_fail) {
             (true, true) => {
                 if self.dice.percent(40) {
-                    self.lie();
+                    self.lie().await;
                 } else {
                     self.fail();
                 }
             }
-            (true, false) => self.lie(),
+            (true, false) => self.lie().await,
             (false, true) => self.fail(),
             (false, false) => self.heal(),
         }
@@ -48,7 +49,10 @@ impl Seed {
             }
             node.heal();
         }
-        (self.lying, self.failing) = (None, BTreeSet::new());
+        if let Some(liar) = self.lying.take() {
+            self.lied = Some((liar, self.rig.world.head().block.number.0));
+        }
+        self.failing.clear();
         self.say("nodes heal");
     }
 
@@ -158,8 +162,21 @@ impl Seed {
         branch
     }
 
-    fn lie(&mut self) {
-        let Some(at) = self.sound() else { return };
+    /// Who may lie now: with a quorum of one nobody else, until all that the last liar told of was looked at twice.
+    async fn liar(&mut self) -> Option<usize> {
+        let at = self.sound()?;
+        match self.lied {
+            Some((last, until))
+                if self.rig.rules.network.quorum == 1 && self.rig.cursor().await.1 < until.cast_signed() =>
+            {
+                Some(last)
+            }
+            _ => Some(at),
+        }
+    }
+
+    async fn lie(&mut self) {
+        let Some(at) = self.liar().await else { return };
         self.lying = Some(at);
         let node = self.rig.nodes[at].clone();
         let head = self.rig.world.head().block;

@@ -44,6 +44,8 @@ pub(crate) struct Seed {
     pub(crate) held_at: BTreeSet<Option<Address>>,
     /// The node that tells its contents wrongly.
     pub(crate) lying: Option<usize>,
+    /// Who did so last, and up to which block.
+    pub(crate) lied: Option<(usize, u64)>,
     /// Nodes that are away, late, or on another branch.
     pub(crate) failing: BTreeSet<usize>,
     /// Watchers that lost their lease and do not know.
@@ -123,6 +125,7 @@ impl Seed {
             held: None,
             held_at: BTreeSet::new(),
             lying: None,
+            lied: None,
             failing: BTreeSet::new(),
             stale: Vec::new(),
             reserved: (20..22).map(account).collect(),
@@ -180,7 +183,7 @@ impl Seed {
                 2 => self.open().await,
                 3 => self.touch().await,
                 4 => self.reorganise(),
-                5 => self.fault(),
+                5 => self.fault().await,
                 6 => self.hold_or_let_go().await,
                 7 => self.crash().await,
                 8 => self.watchers().await,

@@ -1,0 +1,100 @@
+//! Which operator's word the first look took, block by block, until the second look has passed: it asks another. Kept in
+//! memory; of blocks that an earlier holder read nobody knows, and two operators are asked.
+
+use crate::domain::BlockNumber;
+
+/// More runs than any chain makes between its looks; the oldest are forgotten, and asked of two.
+const MOST: usize = 4_096;
+
+/// Who read a stretch of blocks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Run {
+    from: BlockNumber,
+    to: BlockNumber,
+    operator: String,
+}
+
+/// The runs above the second look, lowest first, none overlapping.
+#[derive(Debug, Default)]
+pub(super) struct Readers {
+    runs: Vec<Run>,
+}
+
+impl Readers {
+    /// `operator` read these blocks; what was read there or above before, on a branch that was left, no longer counts.
+    pub(super) fn read(&mut self, from: BlockNumber, to: BlockNumber, operator: &str) {
+        self.runs.retain(|run| run.from < from);
+        if let Some(last) = self.runs.last_mut() {
+            last.to = last.to.min(from.minus(1));
+            if last.operator == operator && last.to.plus(1) == from {
+                last.to = to;
+                return;
+            }
+        }
+        if self.runs.len() == MOST {
+            self.runs.remove(0);
+        }
+        self.runs.push(Run { from, to, operator: operator.to_owned() });
+    }
+
+    /// Who read `block`, and up to which block he, or the same ignorance, goes on; not beyond `to`.
+    pub(super) fn of(&self, block: BlockNumber, to: BlockNumber) -> (Option<&str>, BlockNumber) {
+        match self.runs.iter().find(|run| run.to >= block) {
+            Some(run) if run.from <= block => (Some(&run.operator), run.to.min(to)),
+            Some(run) => (None, run.from.minus(1).min(to)),
+            None => (None, to),
+        }
+    }
+
+    /// The second look has passed these blocks.
+    pub(super) fn looked_at(&mut self, to: BlockNumber) {
+        self.runs.retain(|run| run.to > to);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn readers(runs: &[(u64, u64, &str)]) -> Readers {
+        let mut readers = Readers::default();
+        runs.iter().for_each(|(from, to, who)| readers.read(BlockNumber(*from), BlockNumber(*to), who));
+        readers
+    }
+
+    fn of(readers: &Readers, block: u64) -> (Option<&str>, u64) {
+        let (who, to) = readers.of(BlockNumber(block), BlockNumber(100));
+        (who, to.0)
+    }
+
+    #[test]
+    fn says_who_read_a_block_and_how_far_that_goes() {
+        let readers = readers(&[(5, 7, "one"), (8, 8, "one"), (9, 12, "two"), (15, 20, "one")]);
+        assert_eq!(of(&readers, 1), (None, 4), "before anybody read");
+        assert_eq!(of(&readers, 5), (Some("one"), 8), "neighbours are one run");
+        assert_eq!(of(&readers, 8), (Some("one"), 8));
+        assert_eq!(of(&readers, 9), (Some("two"), 12));
+        assert_eq!(of(&readers, 13), (None, 14), "committed, and the answer was lost");
+        assert_eq!(of(&readers, 21), (None, 100));
+        assert_eq!(readers.of(BlockNumber(9), BlockNumber(10)), (Some("two"), BlockNumber(10)));
+    }
+
+    #[test]
+    fn what_is_read_anew_counts_anew() {
+        let readers = readers(&[(1, 9, "one"), (10, 12, "two"), (5, 6, "two")]);
+        assert_eq!(of(&readers, 4), (Some("one"), 4));
+        assert_eq!(of(&readers, 5), (Some("two"), 6));
+        assert_eq!(of(&readers, 7), (None, 100), "of the branch that was left nothing is known");
+    }
+
+    #[test]
+    fn forgets_what_was_looked_at_twice_and_what_is_too_much() {
+        let mut some = readers(&[(1, 9, "one"), (10, 12, "two")]);
+        some.looked_at(BlockNumber(9));
+        assert_eq!(of(&some, 1), (None, 9));
+        assert_eq!(of(&some, 10), (Some("two"), 12));
+        let flapping = |n: u64| (n, n, if n.is_multiple_of(2) { "one" } else { "two" });
+        let many: Vec<_> = (0..5_000).map(flapping).collect();
+        assert_eq!(readers(&many).runs.len(), MOST);
+    }
+}
