@@ -148,3 +148,13 @@ pub fn said(deed: &Deed) -> String {
         Deed::Release => "its decision is undone".to_owned(),
     }
 }
+
+/// Whose a transfer is for which no decision holds any more, in words.
+pub fn whose(matter: &Matter) -> String {
+    match (matter.state, &matter.session, matter.reason) {
+        (TransferState::Orphaned, _, _) => "its block is off the chain".to_owned(),
+        (_, Some(session), _) => format!("by the rules it pays session {session}"),
+        (_, None, Some(reason)) => format!("by the rules it pays nobody ({})", reason.as_str()),
+        (_, None, None) => "by the rules it pays nobody".to_owned(),
+    }
+}

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::settlement::{Ruling, judge, said};
+use super::settlement::{Ruling, judge, said, whose};
 use super::{Effects, Error, Watcher, derivation};
 use crate::domain::{Deed, SessionId, Settled, TransferState};
 use crate::store::{self, Cursor, Matter, NetworkRow, SettlementAsked, Unit};
@@ -102,7 +102,15 @@ impl Watcher {
             let token = self.network.tokens.iter().find(|token| token.address == matter.destination.token);
             effects.given(token, matter.units);
         }
-        unit.answer_settlement(asked.id, "done", &said(&asked.deed), undoes).await?;
+        let answer = match asked.deed {
+            // Whom the rules give it to may be news to whoever took it back.
+            Deed::Release => {
+                let now = unit.matter(slug, asked.log).await?;
+                format!("{}; {}", said(&asked.deed), now.map_or_else(String::new, |now| whose(&now)))
+            }
+            Deed::Assign(_) | Deed::Ignore | Deed::Refund(_) => said(&asked.deed),
+        };
+        unit.answer_settlement(asked.id, "done", &answer, undoes).await?;
         unit.commit_fenced(&self.fence, Some(cursor)).await?;
         effects.tell(slug);
         let (network, kind) = (slug.as_str(), asked.deed.as_str());

@@ -5,7 +5,7 @@ use sqlx::Executor;
 
 use super::program::{MIGRATIONS, Program};
 use super::support::Database;
-use super::watching::Watcher;
+use super::watching::{Watcher, ask};
 
 const TX: &str = "0xdddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd";
 const BACK: &str = "0xbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
@@ -24,9 +24,9 @@ SELECT id, 100, 'USDC', 'anvil', '0x5fbdb2315678afecb367f032d93f642f64180aa3', '
   FROM (VALUES ('dep_late', 'aa'), ('dep_other', 'ab')) s (id, to_);
 UPDATE deposit_sessions SET payment_status = 'EXPIRED', closed_at = now(), expires_at = now() - interval '1 hour' WHERE id = 'dep_late';
 INSERT INTO transfers (network, block_hash, log_index, block_number, block_time, tx_hash, token_address, from_address, to_address,
-                       amount_units, amount, state, paid_at, reason)
+                       amount_units, amount, state, paid_at, seen_at, reason)
 SELECT 'anvil', '0x' || repeat('1', 64), n, 1, now(), '0x' || repeat('d', 64), '0x5fbdb2315678afecb367f032d93f642f64180aa3',
-       '0x' || repeat('ee', 20), '0x' || repeat('aa', 20), units, units / 1000000.0, 'SEEN', now(), 'late'
+       '0x' || repeat('ee', 20), '0x' || repeat('aa', 20), units, units / 1000000.0, 'SEEN', now(), clock_timestamp(), 'late'
   FROM (VALUES (0, 100000000), (1, 7000000)) t (n, units);
 UPDATE transfers SET state = 'CONFIRMED', verified = true, confirmed_at = now() WHERE log_index = 0;
 COMMIT;
@@ -91,7 +91,10 @@ async fn a_decision_waits_for_a_watcher_is_carried_out_and_can_be_undone() {
 
     // Its node is away: what is committed can be decided all the same.
     let mut watcher = Watcher::start(&program, &["watch"]);
+    let admin = watcher.admin();
     assert_eq!(watcher.until("a decision is carried out")["settlement"], 1);
+    let counted = "\ndeposit_watcher_confirmed_amount_total{network=\"anvil\",token=\"usdc\"} 100\n";
+    assert!(ask(&admin, "/metrics").contains(counted));
     let done = program.ok(&assign);
     assert!(done.ends_with("it is assigned to session dep_late already, by settlement 1; nothing to do\n"), "{done}");
     let session = program.json(&["sessions", "show", "dep_late"]);
@@ -111,7 +114,10 @@ async fn a_decision_waits_for_a_watcher_is_carried_out_and_can_be_undone() {
         again.ends_with("it is assigned to session dep_late already, by settlement 1: release it first"),
         "{again}"
     );
-    assert_eq!(program.ok(&words("release", "0", &[])), "settlement 2 of anvil: its decision is undone\n");
+    assert_eq!(
+        program.ok(&words("release", "0", &[])),
+        "settlement 2 of anvil: its decision is undone; by the rules it pays nobody (late)\n"
+    );
     // While the node is away nothing expires.
     assert_eq!(program.json(&["sessions", "show", "dep_late"])["status"], "PENDING");
     let refund = program.json(&words("refund", "0", &["--tx", BACK]));

@@ -126,7 +126,10 @@ async fn what_came_too_late_pays_when_a_person_says_so() {
 async fn a_release_undoes_all_of_it_and_the_rules_say_again_whose_it_is() {
     let mut rig = too_late(Rules::default()).await;
     settled(&mut rig, 0, to("dep_a")).await;
-    assert_eq!(settled(&mut rig, 0, Deed::Release).await, "done: its decision is undone");
+    assert_eq!(
+        settled(&mut rig, 0, Deed::Release).await,
+        "done: its decision is undone; by the rules it pays nobody (late)"
+    );
     assert_eq!(rig.session("dep_a").await, "EXPIRED 0 0");
     assert_eq!(rig.told("dep_a").await, "created expired confirmed reverted expired");
     assert_eq!(held_by(&rig).await, ["open late CONFIRMED"]);
@@ -140,6 +143,20 @@ async fn a_release_undoes_all_of_it_and_the_rules_say_again_whose_it_is() {
     assert_eq!(rig.session("dep_a").await, "CONFIRMED 100 100");
     rig.conclude().await;
     rig.assert_books().await;
+}
+
+/// Mined again in time it is still nobody's, as a person said; when he takes that back, he hears whose it is.
+#[tokio::test]
+async fn a_release_tells_whom_the_rules_give_it_to() {
+    let mut rig = too_late(Rules::default()).await;
+    settled(&mut rig, 0, Deed::Ignore).await;
+    let paid = rig.world.recent_txs(4).remove(0);
+    rig.world.reorg(4, vec![vec![], paid, vec![], vec![], vec![]]);
+    rig.conclude().await;
+    assert_eq!(held_by(&rig).await, ["ignored late CONFIRMED"]);
+    let told = settled(&mut rig, 0, Deed::Release).await;
+    assert_eq!(told, "done: its decision is undone; by the rules it pays session dep_a");
+    assert_eq!(rig.session("dep_a").await, "CONFIRMED 100 100");
 }
 
 /// What is only seen proves nothing, whoever says whose it is.
@@ -201,7 +218,10 @@ async fn what_is_ignored_before_it_is_confirmed_is_confirmed_all_the_same() {
         .await
         .unwrap();
     assert_eq!(told, 0, "somebody has looked");
-    assert_eq!(settled(&mut rig, 0, Deed::Release).await, "done: its decision is undone");
+    assert_eq!(
+        settled(&mut rig, 0, Deed::Release).await,
+        "done: its decision is undone; by the rules it pays nobody (late)"
+    );
     assert_eq!((held_by(&rig).await, unmatched(&rig).await), (vec!["open late CONFIRMED".to_owned()], 1));
     rig.assert_books().await;
 }
@@ -244,7 +264,10 @@ async fn an_assigned_transfer_that_is_mined_again_returns_to_its_session() {
     replaced(&rig, 6, vec![vec![], paid, vec![], vec![], vec![], vec![], vec![]]);
     rig.conclude().await;
     assert_eq!(rig.session("dep_a").await, "CONFIRMED 100 100");
-    assert_eq!(settled(&mut rig, 0, Deed::Release).await, "done: its decision is undone");
+    assert_eq!(
+        settled(&mut rig, 0, Deed::Release).await,
+        "done: its decision is undone; by the rules it pays nobody (late)"
+    );
     assert_eq!(held_by(&rig).await, ["open late CONFIRMED"]);
 }
 
@@ -328,11 +351,36 @@ async fn a_release_while_it_is_off_the_chain_is_remembered_when_it_returns() {
     let home = ask_about(&rig, newer, &Deed::Release).await;
     rig.settle().await;
     assert_eq!(answer(&rig, stale).await, "nothing: no decision holds for it");
-    assert_eq!(answer(&rig, home).await, "done: its decision is undone");
+    assert_eq!(answer(&rig, home).await, "done: its decision is undone; its block is off the chain");
     rig.world.mine(paid);
     rig.conclude().await;
     assert_eq!(held_by(&rig).await, ["open late CONFIRMED"]);
     assert_eq!(rig.session("dep_a").await, "EXPIRED 0 0");
+    rig.assert_books().await;
+}
+
+/// Whom a person had given it to is no session that it had by the rules: it does not return there once he took it back.
+#[tokio::test]
+async fn what_was_given_and_taken_back_is_not_remembered() {
+    let mut rig = Rig::new().await;
+    rig.open("dep_a", account(1), "100", 100_000).await;
+    rig.open("dep_b", account(1), "70", 100_000).await;
+    rig.mined(vec![rig.pay(account(1), HUNDRED / 2)]).await;
+    assert_eq!(held_by(&rig).await, ["open amount_mismatch SEEN"]);
+    settled(&mut rig, 0, to("dep_b")).await;
+    let paid = rig.world.recent_txs(1).remove(0);
+    rig.world.reorg(1, vec![vec![], paid.clone()]);
+    rig.settle().await;
+    assert_eq!(held_by(&rig).await, ["assigned dep_b SEEN"]);
+    settled(&mut rig, 0, Deed::Release).await;
+    assert_eq!(held_by(&rig).await, ["open amount_mismatch SEEN"]);
+    rig.world.reorg(1, vec![vec![], paid.clone()]);
+    rig.settle().await;
+    assert_eq!(held_by(&rig).await, ["open amount_mismatch SEEN"]);
+    rig.world.reorg(1, vec![vec![], paid]);
+    rig.conclude().await;
+    assert_eq!(held_by(&rig).await, ["open amount_mismatch CONFIRMED"]);
+    assert_eq!(rig.session("dep_b").await, "PENDING 0 0");
     rig.assert_books().await;
 }
 
