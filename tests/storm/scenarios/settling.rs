@@ -310,6 +310,33 @@ async fn a_decision_follows_its_transfer_to_a_block_and_back() {
     rig.assert_books().await;
 }
 
+/// The block comes back after its session, of long ago, has ended once more: the session is found all the same.
+#[tokio::test]
+async fn the_old_block_comes_back_to_a_session_that_has_ended_again() {
+    let mut rig = Rig::new().await;
+    rig.open("dep_a", account(1), "100", 10).await;
+    rig.deeper(4).await;
+    let late = rig.time().unsigned_abs() + 20 * 86_400;
+    rig.world.mine_at(late, vec![rig.pay(account(1), HUNDRED)]);
+    rig.settle().await;
+    settled(&mut rig, 0, to("dep_a")).await;
+    let first = logs(&rig).await;
+    rig.two.freeze();
+    replaced(&rig, 1, vec![vec![]; 6]);
+    // The other one lacks these blocks: the second look waits.
+    for _ in 0..6 {
+        drop(rig.step().await);
+    }
+    assert_eq!(rig.session("dep_a").await, "EXPIRED 0 0");
+    rig.one.set(|is| is.down = Some(Down::Refused));
+    for _ in 0..6 {
+        drop(rig.step().await);
+    }
+    assert_eq!((held_by(&rig).await, logs(&rig).await), (vec!["assigned dep_a SEEN".to_owned()], first));
+    assert_eq!(rig.session("dep_a").await, "PENDING 100 0");
+    rig.assert_books().await;
+}
+
 /// Whoever holds the session's row delays what returns to it, and nothing else.
 #[tokio::test]
 async fn what_returns_to_a_session_that_is_held_waits_for_it() {
