@@ -6,10 +6,11 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use super::args_accounts::{ApiKeys, Businesses, Widgets};
+use super::args_transfers::Transfers;
 use super::args_webhooks::Webhooks;
 use super::output::Output;
 use crate::deposits::simulation::{MOST_BLOCKS, MOST_DEPTH};
-use crate::domain::{BlockNumber, SessionStatus, TxHash};
+use crate::domain::{BlockNumber, SessionStatus};
 
 /// Watches ERC-20 transfers and confirms the deposit sessions they pay.
 #[derive(Debug, Parser)]
@@ -68,7 +69,7 @@ pub enum Command {
     #[command(after_help = "Example:\n  deposit-watcher pay dep_5f3e9a --less && deposit-watcher pay dep_5f3e9a\n  \
         deposit-watcher pay dep_5f3e9a --mine 3\n\nWithout a flag it pays what is missing.")]
     Pay(Pay),
-    /// Look at transfers, matched or not.
+    /// Look at transfers, matched or not, and settle those without an owner.
     #[command(subcommand)]
     Transfers(Transfers),
     /// Who sessions belong to.
@@ -239,52 +240,6 @@ pub struct Pay {
     pub shape: Shape,
 }
 
-/// `transfers …`
-#[derive(Debug, Subcommand)]
-pub enum Transfers {
-    /// The newest transfers to known addresses.
-    #[command(after_help = "Example:\n  deposit-watcher transfers list --network polygon --unmatched")]
-    List(TransfersList),
-    /// The transfers of one transaction, and why each pays a session or none.
-    #[command(after_help = "Example:\n  deposit-watcher transfers show \
-        0x7f9fade1c0d57a7af66ab4ead79fade1c0d57a7af66ab4ead7c2c2eb7b11a913")]
-    Show(TransfersShow),
-}
-
-/// `transfers list`
-#[derive(Debug, Args)]
-pub struct TransfersList {
-    /// Only of this network.
-    #[arg(long)]
-    pub network: Option<String>,
-    /// Only those that pay this session, or once did.
-    #[arg(long, value_name = "ID")]
-    pub session: Option<String>,
-    /// Only to this address.
-    #[arg(long, value_name = "ADDRESS")]
-    pub to: Option<String>,
-    /// Only those that pay nobody and that nobody has settled.
-    #[arg(long)]
-    pub unmatched: bool,
-    /// At most so many.
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=1_000_000))]
-    pub limit: i64,
-    /// How it is printed.
-    #[command(flatten)]
-    pub shape: Shape,
-}
-
-/// `transfers show`
-#[derive(Debug, Args)]
-pub struct TransfersShow {
-    /// 0x and 64 hexadecimal digits.
-    #[arg(value_parser = tx_hash)]
-    pub tx_hash: TxHash,
-    /// How it is printed.
-    #[command(flatten)]
-    pub shape: Shape,
-}
-
 /// `rescan`
 #[derive(Debug, Args)]
 pub struct Rescan {
@@ -325,7 +280,7 @@ fn key_value(text: &str) -> Result<(String, String), String> {
     Ok((key.to_owned(), value.to_owned()))
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let read = humantime::parse_duration(text).map_err(|_| "write a number with its unit, as in 30m".to_owned())?;
     let year = Duration::from_secs(365 * 86_400);
     if read <= year { Ok(read) } else { Err("is more than 365d".to_owned()) }
@@ -334,10 +289,4 @@ fn duration(text: &str) -> Result<Duration, String> {
 fn block(text: &str) -> Result<BlockNumber, String> {
     let number = text.parse::<i64>().ok().and_then(|number| u64::try_from(number).ok());
     number.map(BlockNumber).ok_or_else(|| "write a block's number".to_owned())
-}
-
-fn tx_hash(text: &str) -> Result<TxHash, String> {
-    let whole = text.strip_prefix("0x").is_some_and(|digits| digits.len() == 64);
-    let hash = if whole { text.parse().ok() } else { None };
-    hash.ok_or_else(|| "write 0x and 64 hexadecimal digits".to_owned())
 }

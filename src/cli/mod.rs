@@ -6,6 +6,7 @@
 mod api_keys;
 pub mod args;
 pub mod args_accounts;
+pub mod args_transfers;
 pub mod args_webhooks;
 mod businesses;
 mod check;
@@ -18,6 +19,7 @@ mod names;
 pub mod output;
 mod parse;
 mod pay;
+mod person;
 mod reasons;
 mod refusals;
 mod rescan;

@@ -65,8 +65,8 @@ async fn wait(store: &Store, slug: &Slug, id: i64, patience: Duration) -> Result
     }
 }
 
-/// True while somebody holds the network and it is not halted.
-async fn is_worked(store: &Store, slug: &Slug) -> Result<bool, Failure> {
+/// True while somebody holds the network and it is not halted: what is asked for will be carried out soon.
+pub(super) async fn is_worked(store: &Store, slug: &Slug) -> Result<bool, Failure> {
     let statuses = store.network_statuses().await?;
     let status = statuses.iter().find(|status| status.network == slug.as_str());
     Ok(status.is_some_and(|status| status.holder.is_some() && status.halted.is_none()))

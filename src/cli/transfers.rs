@@ -1,16 +1,30 @@
-//! `transfers list` and `transfers show`: what arrived at known addresses, whose it is, or why nobody's.
+//! `transfers list` and `transfers show`: what arrived at known addresses, whose it is, or why nobody's, and what persons
+//! decided of it. Not for deciding: that is below.
 
-use super::args::{Transfers, TransfersList, TransfersShow};
+mod settle;
+
+use super::args_transfers::{Transfers, TransfersList, TransfersShow};
 use super::exit::Failure;
 use super::output::{self, Columns, Output};
 use super::{connect, names, reasons};
-use crate::domain::{SessionId, parse_address};
+use crate::domain::{Deed, SessionId, parse_address};
 use crate::settings::Settings;
-use crate::store::TransferLine;
+use crate::store::{SettlementLine, TransferLine};
 
 /// Fields of a transfer: what people need, and everything.
 pub(super) const COLUMNS: Columns = Columns {
-    text: &["network", "block_number", "tx_hash", "log_index", "amount", "state", "session_id", "reason"],
+    text: &[
+        "network",
+        "block_number",
+        "tx_hash",
+        "log_index",
+        "amount",
+        "state",
+        "session_id",
+        "reason",
+        "settled",
+        "asked",
+    ],
     csv: &[
         "network",
         "block_number",
@@ -28,6 +42,9 @@ pub(super) const COLUMNS: Columns = Columns {
         "reason",
         "seen_at",
         "confirmed_at",
+        "settled",
+        "settlement",
+        "asked",
     ],
 };
 
@@ -38,6 +55,13 @@ pub(super) async fn run(settings: &Settings, asked: &Transfers) -> Result<(), Fa
     match asked {
         Transfers::List(asked) => list(settings, asked).await,
         Transfers::Show(asked) => show(settings, asked).await,
+        Transfers::Assign(asked) => {
+            let deed = Deed::Assign(SessionId(asked.session.clone()));
+            settle::run(settings, &asked.which, &deed, &asked.decision).await
+        }
+        Transfers::Ignore(asked) => settle::run(settings, &asked.which, &Deed::Ignore, &asked.decision).await,
+        Transfers::Refund(asked) => settle::run(settings, &asked.which, &Deed::Refund(asked.tx), &asked.decision).await,
+        Transfers::Release(asked) => settle::run(settings, &asked.which, &Deed::Release, &asked.decision).await,
     }
 }
 
@@ -64,18 +88,47 @@ async fn show(settings: &Settings, asked: &TransfersShow) -> Result<(), Failure>
     if asked.shape.output != Output::Text {
         return output::table(&lines, COLUMNS, asked.shape.output);
     }
+    let decisions = store.settlement_lines(Some(asked.tx_hash), None).await?;
     for line in &lines {
         output::card(line, COLUMNS.csv)?;
-        output::print(&format!("* {}\n\n", sentence(line)))?;
+        output::print(&format!("* {}\n", sentence(line)))?;
+        let about = |one: &&SettlementLine| one.network == line.network && one.log_index == line.log_index;
+        for one in decisions.iter().filter(about) {
+            output::print(&format!("* {}\n", decision(one)))?;
+        }
+        output::print("\n")?;
     }
     Ok(())
+}
+
+/// What a person decided, in words.
+fn decision(line: &SettlementLine) -> String {
+    let what = match (&line.session_id, &line.refund_tx) {
+        (Some(session), _) => format!("assign to {session}"),
+        (None, Some(tx)) => format!("refund by {tx}"),
+        (None, None) => line.kind.clone(),
+    };
+    let (who, by, at) = (&line.os_user, &line.database_user, line.asked_at.format("%Y-%m-%d %H:%M:%S UTC"));
+    let became = match (line.outcome.as_deref(), line.answer.as_deref()) {
+        (Some("refused"), why) => format!("refused: {}", why.unwrap_or_default()),
+        (Some(_), answer) => answer.unwrap_or_default().to_owned(),
+        (None, _) => "it waits for the watcher that works the network".to_owned(),
+    };
+    let (number, note) = (line.settlement, &line.note);
+    format!("settlement {number}, {what}, by {who} (database user {by}) at {at}: {note} ({became})")
+        .replace(char::is_control, " ")
 }
 
 /// Whose it is, in words.
 fn sentence(line: &TransferLine) -> String {
     let whose = match (&line.session_id, &line.reason) {
         (Some(session), _) if line.state == "ORPHANED" => format!("it paid session {session} while it stood"),
+        (Some(session), _) if line.settlement.is_some() => format!("a person gave it to session {session}"),
         (Some(session), _) => format!("it pays session {session}"),
+        (None, Some(reason)) if line.settlement.is_some() => {
+            let how = line.settled.as_deref().unwrap_or("settled");
+            format!("it was {how} by a person, and paid no session: {}", reasons::unmatched_text(reason))
+        }
         (None, Some(reason)) => format!("it pays no session: {}", reasons::unmatched_text(reason)),
         (None, None) => "it pays no session".to_owned(),
     };

@@ -11,6 +11,7 @@ pub mod language;
 pub mod network;
 pub mod secret;
 pub mod session;
+pub mod settlement;
 pub mod token;
 pub mod transfer;
 
@@ -22,5 +23,6 @@ pub use language::Language;
 pub use network::{ChainId, EndpointKey, Finality, MAINNET_CHAIN_IDS, Slug, SlugError, TESTNET_CHAIN_IDS};
 pub use secret::Secret;
 pub use session::{Session, SessionId, SessionStatus, Unusable};
+pub use settlement::{Deed, Settled};
 pub use token::{Percent, Token, TokenKey};
 pub use transfer::{Assignment, LogId, Transfer, TransferState, Unmatched};

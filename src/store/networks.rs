@@ -38,6 +38,8 @@ pub struct NetworkRow {
     pub resume_requested: bool,
     /// True while addresses wait to be derived again.
     pub derivations_pending: bool,
+    /// True while a decision of a person waits to be carried out.
+    pub settlements_asked: bool,
     /// The database's clock at this reading.
     pub now: Time,
 }
@@ -74,6 +76,7 @@ impl Store {
             r#"SELECT chain_id, genesis_hash, scanned_number, scanned_hash, scanned_time, confirmed_number, final_number,
                       final_hash, halted_reason, resume_requested_at IS NOT NULL AS "resume_requested!",
                       EXISTS (SELECT FROM pending_derivations p WHERE p.network = slug) AS "derivations_pending!",
+                      EXISTS (SELECT FROM settlements d WHERE d.network = slug AND d.outcome IS NULL) AS "settlements_asked!",
                       clock_timestamp() AS "now!"
                  FROM networks WHERE slug = $1"#,
             slug.as_str(),
@@ -101,6 +104,7 @@ impl Store {
             halted: row.halted_reason,
             resume_requested: row.resume_requested,
             derivations_pending: row.derivations_pending,
+            settlements_asked: row.settlements_asked,
             now: row.now,
         }))
     }

@@ -104,6 +104,12 @@ pub struct TransferLine {
     pub seen_at: Time,
     /// When it was confirmed.
     pub confirmed_at: Option<Time>,
+    /// What a person decided: `assigned`, `ignored` or `refunded` (or had decided, of an orphaned one).
+    pub settled: Option<String>,
+    /// The number of that decision, where it holds.
+    pub settlement: Option<i64>,
+    /// Decisions that wait to be carried out.
+    pub asked: Option<String>,
 }
 
 /// Money without an owner, of one network and for one reason.
@@ -202,8 +208,11 @@ impl Store {
         let rows = sqlx::query_as!(
             TransferLine,
             r#"SELECT network, block_number, block_hash, block_time, tx_hash, log_index, token_address, from_address, to_address,
-                      amount_units::text AS "amount_units!", trim_scale(amount)::text AS "amount!", state, session_id, reason, seen_at, confirmed_at
-                 FROM transfers
+                      amount_units::text AS "amount_units!", trim_scale(amount)::text AS "amount!", state, session_id, reason, seen_at, confirmed_at,
+                      settled, settlement,
+                      (SELECT string_agg(concat_ws(' ', d.kind, d.session_id), ', ' ORDER BY d.id) FROM settlements d
+                        WHERE d.network = t.network AND d.block_hash = t.block_hash AND d.log_index = t.log_index AND d.outcome IS NULL) AS asked
+                 FROM transfers t
                 WHERE ($1::text IS NULL OR network = $1) AND ($2::text IS NULL OR session_id = $2) AND ($3::text IS NULL OR to_address = $3)
                   AND ($4::text IS NULL OR tx_hash = $4) AND (NOT $5 OR reason IS NOT NULL AND state <> 'ORPHANED' AND settled IS NULL)
                 ORDER BY block_number DESC, log_index DESC LIMIT $6"#,

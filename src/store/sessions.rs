@@ -130,7 +130,8 @@ pub(super) fn status(text: &str) -> Result<SessionStatus, Error> {
 }
 
 impl Unit {
-    /// Locks and reads the sessions of these destinations that may have to do with money mined since `horizon`.
+    /// Locks and reads the sessions of these destinations that may have to do with money mined since `horizon`, and `also`.
+    /// Whom a person gave money that is not yet confirmed is among them, however long ago it was open.
     ///
     /// A row that another transaction holds is left out, not waited for: its destination is derived later.
     pub async fn lock_sessions(
@@ -138,8 +139,10 @@ impl Unit {
         slug: &Slug,
         destinations: &[Destination],
         horizon: Time,
+        also: &[SessionId],
     ) -> Result<Vec<SessionRow>, Error> {
         let (tokens, recipients) = Destination::columns(destinations);
+        let also: Vec<String> = also.iter().map(|id| id.0.clone()).collect();
         let rows = sqlx::query!(
             r#"SELECT s.id, s.network, s.currency, s.currency_address, s.deposit_address, trim_scale(s.amount)::text AS "amount!",
                       s.accepted_at, greatest(s.created_at, s.accepted_at) AS "begins_at!", s.expires_at, s.topup_seconds, s.cancelled_at,
@@ -153,6 +156,12 @@ impl Unit {
                         UNION
                        SELECT i.token, i.recipient, o.session_id FROM unnest($2::text[], $3::text[]) AS i (token, recipient)
                          JOIN transfers o ON o.network = $1 AND o.to_address = i.recipient AND o.token_address = i.token AND o.state = 'ORPHANED'
+                        UNION
+                       SELECT i.token, i.recipient, o.session_id FROM unnest($2::text[], $3::text[]) AS i (token, recipient)
+                         JOIN transfers o ON o.network = $1 AND o.to_address = i.recipient AND o.token_address = i.token AND o.settled = 'assigned' AND o.state = 'SEEN'
+                        UNION
+                       SELECT i.token, i.recipient, o.id FROM unnest($2::text[], $3::text[]) AS i (token, recipient)
+                         JOIN deposit_sessions o ON o.id = ANY($5) AND o.network = $1 AND o.to_address = i.recipient AND o.token_address = i.token
                       ) AS g (token, recipient, id)
                  JOIN deposit_sessions s ON s.id = g.id
                 ORDER BY s.id
@@ -161,6 +170,7 @@ impl Unit {
             &tokens,
             &recipients,
             horizon,
+            &also,
         )
         .fetch_all(self.connection())
         .await?;
@@ -191,13 +201,15 @@ impl Unit {
     }
 
     /// Every session of this network that names one of these addresses and may have to do with money mined since
-    /// `horizon`, in a snapshot no older than the locks.
+    /// `horizon`, or is among what [`Unit::lock_sessions`] locks besides, in a snapshot no older than the locks.
     pub async fn sessions_around(
         &mut self,
         slug: &Slug,
         destinations: &[Destination],
         horizon: Time,
+        also: &[SessionId],
     ) -> Result<Vec<GroupRow>, Error> {
+        let also: Vec<String> = also.iter().map(|id| id.0.clone()).collect();
         let recipients: Vec<String> = destinations.iter().map(|d| codec::address_text(d.to)).collect();
         let rows = sqlx::query!(
             r#"SELECT s.id, s.token_address AS "token!", s.to_address AS "to!", greatest(s.created_at, s.accepted_at) AS "begins_at!", s.expires_at
@@ -208,11 +220,18 @@ impl Unit {
                          JOIN deposit_sessions o ON o.network = $1 AND o.to_address = i.recipient AND o.expires_at >= $3
                         UNION
                        SELECT o.session_id FROM unnest($2::text[]) AS i (recipient)
-                         JOIN transfers o ON o.network = $1 AND o.to_address = i.recipient AND o.state = 'ORPHANED') AS g (id)
+                         JOIN transfers o ON o.network = $1 AND o.to_address = i.recipient AND o.state = 'ORPHANED'
+                        UNION
+                       SELECT o.session_id FROM unnest($2::text[]) AS i (recipient)
+                         JOIN transfers o ON o.network = $1 AND o.to_address = i.recipient AND o.settled = 'assigned' AND o.state = 'SEEN'
+                        UNION
+                       SELECT o.id FROM unnest($2::text[]) AS i (recipient)
+                         JOIN deposit_sessions o ON o.id = ANY($4) AND o.network = $1 AND o.to_address = i.recipient) AS g (id)
                  JOIN deposit_sessions s ON s.id = g.id"#,
             slug.as_str(),
             &recipients,
             horizon,
+            &also,
         )
         .fetch_all(self.connection())
         .await?;

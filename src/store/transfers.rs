@@ -144,9 +144,9 @@ impl Unit {
 
     /// Inserts transfers whose blocks are recorded; returns those that are new or live again (I3).
     ///
-    /// One that was seen in a block that left the chain keeps when it was first stored, the session it had, what a person
-    /// decided of it, and, where that block left within `reorg_grace`, the time it was first mined. A row that lives
-    /// again holds what this answer says, not what an endpoint once invented at its place.
+    /// One that was seen in a block that left the chain keeps when it was first stored, the session that the rules gave it
+    /// to, and, where that block left within `reorg_grace`, the time it was first mined. A row that lives again holds what
+    /// this answer says, not what an endpoint once invented at its place. What a person decided follows when it is derived.
     pub async fn insert_transfers(
         &mut self,
         slug: &Slug,
@@ -166,33 +166,33 @@ impl Unit {
                ), twins AS (
                  SELECT i.block_hash, i.log_index, min(t.seen_at) AS seen_at,
                         min(t.paid_at) FILTER (WHERE t.orphaned_at > now() - make_interval(secs => $12)) AS paid_at,
-                        (array_agg(t.session_id ORDER BY t.orphaned_at DESC) FILTER (WHERE t.session_id IS NOT NULL))[1] AS had,
-                        (array_agg(t.session_id ORDER BY t.orphaned_at DESC) FILTER (WHERE t.settled = 'assigned'))[1] AS settled
+                        (array_agg(t.session_id ORDER BY t.orphaned_at DESC) FILTER (WHERE t.session_id IS NOT NULL AND t.settled IS NULL))[1] AS had
                    FROM incoming i
                    JOIN transfers t ON t.network = $1 AND t.tx_hash = i.tx_hash AND t.state = 'ORPHANED' AND t.token_address = i.token
                     AND t.from_address = i.sender AND t.to_address = i.recipient AND t.amount_units = i.units::numeric
                   GROUP BY i.block_hash, i.log_index)
                INSERT INTO transfers AS t (network, block_hash, log_index, block_number, block_time, tx_hash, token_address,
-                      from_address, to_address, amount_units, amount, state, paid_at, seen_at, had_session, session_id, settled)
+                      from_address, to_address, amount_units, amount, state, paid_at, seen_at, had_session)
                SELECT $1, i.block_hash, i.log_index, i.number, i.time, i.tx_hash, i.token, i.sender, i.recipient,
-                      i.units::numeric, i.amount::numeric, 'SEEN', least(i.time, w.paid_at), least(now(), w.seen_at), w.had, w.settled,
-                      CASE WHEN w.settled IS NOT NULL THEN 'assigned' END
+                      i.units::numeric, i.amount::numeric, 'SEEN', least(i.time, w.paid_at), least(now(), w.seen_at), w.had
                  FROM incoming i LEFT JOIN twins w USING (block_hash, log_index)
                ON CONFLICT (network, block_hash, log_index) DO UPDATE
                   SET (state, verified, confirmed_at, orphaned_at, reason, tx_hash, token_address, from_address, to_address, amount_units,
-                       amount, block_number, block_time, paid_at, seen_at, had_session, session_id, settled) =
-                      (SELECT 'SEEN', false, NULL::timestamptz, NULL::timestamptz, NULL, EXCLUDED.tx_hash, EXCLUDED.token_address,
+                       amount, block_number, block_time, paid_at, seen_at, had_session, session_id, settled, settlement) =
+                      (SELECT 'SEEN', false, NULL::timestamptz, NULL::timestamptz, CASE WHEN decided THEN t.reason END, EXCLUDED.tx_hash, EXCLUDED.token_address,
                               EXCLUDED.from_address, EXCLUDED.to_address, EXCLUDED.amount_units, EXCLUDED.amount,
                               CASE WHEN same THEN t.block_number ELSE EXCLUDED.block_number END,
                               CASE WHEN same THEN t.block_time ELSE EXCLUDED.block_time END,
                               CASE WHEN same THEN least(t.paid_at, EXCLUDED.paid_at) ELSE EXCLUDED.paid_at END,
                               CASE WHEN same THEN least(t.seen_at, EXCLUDED.seen_at) ELSE EXCLUDED.seen_at END,
-                              CASE WHEN same THEN coalesce(t.session_id, t.had_session) ELSE EXCLUDED.had_session END,
-                              CASE WHEN same AND t.settled = 'assigned' THEN t.session_id END,
-                              CASE WHEN same THEN t.settled END
-                         FROM (SELECT (t.tx_hash, t.token_address, t.from_address, t.to_address, t.amount_units)
+                              CASE WHEN same AND t.settled IS NULL THEN coalesce(t.session_id, t.had_session)
+                                   WHEN same THEN t.had_session ELSE EXCLUDED.had_session END,
+                              CASE WHEN decided THEN t.session_id END,
+                              CASE WHEN decided THEN t.settled END,
+                              CASE WHEN decided THEN t.settlement END
+                         FROM (SELECT same, same AND t.settlement IS NOT NULL AS decided FROM (SELECT (t.tx_hash, t.token_address, t.from_address, t.to_address, t.amount_units)
                                       IS NOT DISTINCT FROM (EXCLUDED.tx_hash, EXCLUDED.token_address, EXCLUDED.from_address,
-                                                            EXCLUDED.to_address, EXCLUDED.amount_units) AS same) AS content)
+                                                            EXCLUDED.to_address, EXCLUDED.amount_units) AS same) AS content) AS past)
                 WHERE t.state = 'ORPHANED'
                RETURNING token_address, to_address"#,
             slug.as_str(),

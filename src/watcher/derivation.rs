@@ -25,33 +25,37 @@ pub(super) struct Setting<'a> {
     pub(super) left: Option<BlockNumber>,
     /// What is above this is not deep enough on the chain that this unit commits, even if it was looked at twice.
     pub(super) deep: Option<BlockNumber>,
+    /// A session that a person took money from: it is derived too, however long ago it was open.
+    pub(super) also: &'a [SessionId],
     /// The database's clock, for latencies.
     pub(super) now: Time,
 }
 
 /// Derives these destinations again and writes what changed. One whose session row is held by another transaction is
-/// put aside for a later step.
+/// put aside for a later step; returns those.
 pub(super) async fn derive(
     unit: &mut Unit,
     setting: Setting<'_>,
     destinations: BTreeSet<Destination>,
     effects: &mut Effects,
-) -> Result<(), store::Error> {
+) -> Result<Vec<Destination>, store::Error> {
     let mut destinations: Vec<Destination> = destinations.into_iter().collect();
     if destinations.is_empty() {
-        return Ok(());
+        return Ok(destinations);
     }
     let slug = &setting.network.slug;
     let oldest = unit.oldest_open_transfer(slug, &destinations).await?.unwrap_or(setting.now);
     let reach = setting.rules.reuse_after.checked_add(&setting.rules.expiry_grace).unwrap_or(setting.rules.reuse_after);
     let horizon = oldest.checked_sub_signed(reach).unwrap_or(oldest);
-    let rows = unit.lock_sessions(slug, &destinations, horizon).await?;
-    let around = unit.sessions_around(slug, &destinations, horizon).await?;
+    let rows = unit.lock_sessions(slug, &destinations, horizon, setting.also).await?;
+    let around = unit.sessions_around(slug, &destinations, horizon, setting.also).await?;
     let held = held(&destinations, &rows, &around);
     if !held.is_empty() {
         unit.defer(slug, &held).await?;
         destinations.retain(|destination| !held.contains(destination));
     }
+    // Only now: whoever holds a session that is to be paid again is not waited for.
+    unit.restore_settled(slug, &destinations).await?;
     let facts = unit.address_facts(slug, &destinations).await?;
     let ids: Vec<SessionId> = rows.iter().map(|row| row.id.clone()).collect();
     let transfers = unit.transfers_at(slug, &destinations, &ids).await?;
@@ -78,7 +82,7 @@ pub(super) async fn derive(
     if !due.is_empty() {
         unit.claim_due(&due).await?;
     }
-    Ok(())
+    Ok(held)
 }
 
 /// Tokens that were followed once and are configured no more: a reorganisation still takes their transfers.
@@ -183,10 +187,9 @@ impl<'a> Place<'_, 'a> {
         effects: &mut Effects,
     ) {
         let derived = matching::derive(&self.group, setting.rules);
-        let open = self.group.transfers.iter().zip(&self.stored).filter(|(entry, _)| entry.standing == Standing::Open);
-        let open: HashMap<LogId, &StoredTransfer> = open.map(|(entry, stored)| (entry.id, *stored)).collect();
+        let by_id: HashMap<LogId, &StoredTransfer> = self.stored.iter().map(|stored| (stored.id, *stored)).collect();
         for verdict in &derived {
-            if let Some(stored) = open.get(&verdict.id) {
+            if let Some(stored) = by_id.get(&verdict.id) {
                 self.note(setting, verdict, stored, verdicts, effects);
             }
         }
@@ -237,18 +240,19 @@ impl<'a> Place<'_, 'a> {
         let mut paid: HashMap<&SessionId, Vec<Paid<'a>>> = HashMap::new();
         for (entry, stored) in self.group.transfers.iter().zip(&self.stored) {
             match &entry.standing {
-                Standing::Pays(id) => {
-                    paid.entry(id).or_default().push(Paid { stored, units: entry.units, confirmed: entry.confirmed });
+                // Of what is not confirmed there is a verdict.
+                Standing::Pays(id) if entry.confirmed => {
+                    paid.entry(id).or_default().push(Paid { stored, units: entry.units, confirmed: true });
                 }
-                Standing::Open | Standing::Settled => {}
+                Standing::Pays(_) | Standing::Open | Standing::Settled(_) => {}
             }
         }
         let by_id: HashMap<LogId, &'a StoredTransfer> = self.stored.iter().map(|stored| (stored.id, *stored)).collect();
         for verdict in derived {
             match (&verdict.assignment, by_id.get(&verdict.id)) {
                 (Assignment::Session(id), Some(stored)) => {
-                    let by_rule = Paid { stored, units: stored.units, confirmed: verdict.confirmed };
-                    paid.entry(id).or_default().push(by_rule);
+                    let told = Paid { stored, units: stored.units, confirmed: verdict.confirmed };
+                    paid.entry(id).or_default().push(told);
                 }
                 (Assignment::Session(_) | Assignment::None(_), _) => {}
             }
@@ -305,7 +309,9 @@ struct Paid<'a> {
 fn entry(stored: &StoredTransfer, deep: Option<BlockNumber>) -> Entry {
     let standing = match (&stored.session, stored.settled || stored.confirmed) {
         (Some(session), true) => Standing::Pays(session.clone()),
-        (None, true) if stored.settled || stored.reason != Some(Unmatched::Ambiguous) => Standing::Settled,
+        (None, true) if stored.settled || stored.reason != Some(Unmatched::Ambiguous) => {
+            Standing::Settled(stored.reason)
+        }
         (_, _) => Standing::Open,
     };
     Entry {

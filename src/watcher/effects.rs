@@ -63,6 +63,11 @@ impl Effects {
         }
     }
 
+    /// Confirmed money that a person gave to a session.
+    pub(super) fn given(&mut self, token: Option<&Token>, units: Units) {
+        self.confirmed.extend(token.map(|token| (token.key.clone(), token.decimals, units)));
+    }
+
     pub(super) fn invalid(&mut self, token: &TokenKey, logs: u64) {
         self.invalid.push((token.clone(), logs));
     }

@@ -166,6 +166,12 @@ impl Watcher {
             places.extend(unit.take_deferred(slug).await?);
         }
         derivation::derive(unit, self.setting(row, to.block.number, None), places, effects).await?;
+        self.expire(unit, to, effects).await
+    }
+
+    /// Ends sessions whose time ran out by the chain time that this unit commits.
+    pub(super) async fn expire(&self, unit: &mut Unit, to: &Cursor, effects: &mut Effects) -> Result<(), Error> {
+        let slug = &self.network.slug;
         let hold = match self.network.finality {
             Finality::Confirmations(n) => n,
             // A tag's distance in blocks is not ours to know: about half a minute to two of the chains that have tags.

@@ -10,7 +10,7 @@ mod run;
 use chrono::TimeDelta;
 
 use self::run::Run;
-use crate::domain::{Address, Assignment, LogId, Session, SessionId, Time, Token, Units};
+use crate::domain::{Address, Assignment, LogId, Session, SessionId, Time, Token, Units, Unmatched};
 use crate::settings::{Ambiguous, Network, PartialPayments, Sessions};
 
 /// The operator's decisions that matching knows.
@@ -118,11 +118,11 @@ pub enum Standing {
     Open,
     /// It pays this session and stays.
     Pays(SessionId),
-    /// It belongs to nobody and stays so.
-    Settled,
+    /// It belongs to nobody and stays so, for this reason.
+    Settled(Option<Unmatched>),
 }
 
-/// What was derived of a transfer that was open.
+/// What was derived of a transfer that was open, or is not yet confirmed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     /// Which one.
@@ -135,14 +135,14 @@ pub struct Verdict {
     pub by_age: bool,
 }
 
-/// Derives the owner of every open transfer of the group, in chain order.
+/// Derives the owner of every open transfer of the group, in chain order, and whether what a person settled is confirmed.
 pub fn derive(group: &Group<'_>, rules: &Rules) -> Vec<Verdict> {
     let mut run = Run::new(group, rules);
     for (index, entry) in group.transfers.iter().enumerate() {
         match &entry.standing {
             Standing::Open => run.place(index, entry),
-            Standing::Pays(session) => run.stand(session, entry),
-            Standing::Settled => {}
+            Standing::Pays(session) => run.stand(index, session, entry),
+            Standing::Settled(reason) => run.rest(index, entry, *reason),
         }
     }
     run.close_held();

@@ -17,6 +17,8 @@ mod rescan;
 mod rewind;
 mod ruling;
 mod second_look;
+pub mod settlement;
+mod settling;
 mod start;
 mod witnesses;
 
@@ -166,9 +168,14 @@ impl Watcher {
             self.inspected = None;
         }
         self.inspect(&row).await;
-        let endpoint = match self.reach().await? {
-            Reached::Endpoint(endpoint) => endpoint,
-            Reached::AnotherChain(reason) => return self.halt(reason).await,
+        let endpoint = match self.reach().await {
+            Ok(Reached::Endpoint(endpoint)) => endpoint,
+            Ok(Reached::AnotherChain(reason)) => return self.halt(reason).await,
+            Err(error) => {
+                // What a person decided is about what is committed: it needs no chain.
+                self.settle(&row).await?;
+                return Err(error);
+            }
         };
         if row.pinned.genesis.is_none() {
             let genesis = self.agreed_genesis(&endpoint).await?;
@@ -185,6 +192,7 @@ impl Watcher {
         if row.resume_requested {
             return self.resume(&endpoint, &row, cursor).await;
         }
+        self.settle(&row).await?;
         let first = self.first_look(&endpoint, &row, cursor).await?;
         let mut step = match first {
             first_look::Found::Progress(progress) => {
@@ -313,6 +321,6 @@ impl Watcher {
     fn setting(&self, row: &NetworkRow, to: BlockNumber, left: Option<BlockNumber>) -> Setting<'_> {
         let tag = row.final_block.map(|block| block.number);
         let deep = plan::deep_enough(to, self.network.finality, tag);
-        Setting { network: &self.network, rules: &self.rules, left, deep, now: row.now }
+        Setting { network: &self.network, rules: &self.rules, left, deep, also: &[], now: row.now }
     }
 }

@@ -16,6 +16,7 @@ mod database;
 mod keeping;
 mod program;
 mod sessions;
+mod settling;
 mod usage;
 mod watching;
 mod webhooks;

@@ -7,9 +7,10 @@ use deposit_watcher::cli::{self, Arguments};
 use super::alerts::{RUNBOOKS, files};
 
 /// How the ids begin that a command takes, by the words it begins with; the first that fits.
-const IDS: [(&str, &str); 7] = [
+const IDS: [(&str, &str); 8] = [
     ("sessions ", "dep_"),
     ("pay ", "dep_"),
+    ("transfers assign ", "dep_"),
     ("widgets ", "wid_"),
     ("api-keys ", "key_"),
     ("webhooks deliveries ", "whd_"),

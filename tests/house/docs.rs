@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use deposit_watcher::domain::{Finality, SessionStatus, TransferState, Unmatched, Unusable};
+use deposit_watcher::domain::{Finality, SessionStatus, Settled, TransferState, Unmatched, Unusable};
 use deposit_watcher::settings::{self, presets::PRESETS};
 use deposit_watcher::telemetry::{Kind, TABLE};
 
@@ -160,7 +160,8 @@ fn every_word_of_the_tables_is_in_their_contract() {
     let states = TransferState::ALL.map(TransferState::as_str);
     let reasons = Unmatched::ALL.map(Unmatched::as_str);
     let unusable = Unusable::ALL.map(Unusable::as_str);
-    let words = statuses.iter().chain(&states).chain(&reasons).chain(&unusable);
+    let settled = Settled::ALL.map(Settled::as_str);
+    let words = statuses.iter().chain(&states).chain(&reasons).chain(&unusable).chain(&settled);
     let missing: Vec<_> = words.filter(|word| !contract.contains(&format!("`{word}`"))).collect();
     assert!(missing.is_empty(), "not in {TABLES}: {missing:?}");
     let row = |word: &str| contract.lines().filter(|line| line.starts_with(&format!("| `{word}` |"))).count();

@@ -43,7 +43,7 @@ const TENANTS: [(&str, &[&str]); 29] = [
     ("metrics_exporter_prometheus", &["telemetry/"]),
     ("tracing_subscriber", &["telemetry/"]),
     ("config", &["settings/"]),
-    ("rustix", &["settings/kill.rs"]),
+    ("rustix", &["settings/kill.rs", "cli/person.rs"]),
     // The demo starts other people's programs, which need a PATH and a temporary directory.
     ("std::env", &["settings/", "cli/", "demo/", "main.rs"]),
     ("anyhow", &["main.rs", "app/", "demo/", "cli/", "http/"]),

@@ -32,7 +32,7 @@ pub(super) fn explain(case: &Case<'_>) -> Vec<String> {
     let mut lines = vec![case.verdict()];
     lines.extend(case.own());
     if case.reverted {
-        let gone = "a reorganisation removed a payment that was confirmed";
+        let gone = "a payment that was confirmed left it, by a reorganisation or a person's release";
         let hint = if case.session.confirmed_at.is_some() {
             "it was paid again since"
         } else {
@@ -113,7 +113,8 @@ impl Case<'_> {
     fn own(&self) -> Vec<String> {
         let own = self.transfers.iter().filter(|one| one.session_id.as_ref() == Some(&self.session.id));
         let sentence = |one: &TransferLine| {
-            let what = format!("{} in block {} (transaction {})", one.amount, one.block_number, one.tx_hash);
+            let given = if one.settlement.is_some() { ", given to it by a person," } else { "" };
+            let what = format!("{} in block {} (transaction {}){given}", one.amount, one.block_number, one.tx_hash);
             match one.state.as_str() {
                 "CONFIRMED" => format!("{what} is confirmed."),
                 "SEEN" => format!("{what} is seen: {}.", self.awaited(one)),
@@ -196,6 +197,12 @@ impl Case<'_> {
                 format!("{} of token {}", one.amount, one.token_address)
             };
             let time = shown(one.block_time);
+            if let (Some(how), Some(_)) = (&one.settled, one.settlement) {
+                return format!(
+                    "{what} arrived at its address{place} at {time} and was {how} by a person (transaction {}).",
+                    one.tx_hash
+                );
+            }
             format!(
                 "{what} arrived at its address{place} at {time} and pays no session: {} (transaction {}).",
                 reasons::unmatched_text(reason),

@@ -53,6 +53,9 @@ fn transfer(amount: &str, state: &str, session: Option<&str>, reason: Option<&st
         reason: reason.map(str::to_owned),
         seen_at: at(61),
         confirmed_at: None,
+        settled: None,
+        settlement: None,
+        asked: None,
     }
 }
 
@@ -236,4 +239,16 @@ fn the_networks_trouble_is_told_while_it_matters() {
 fn differences_are_exact() {
     assert_eq!(difference("100", "99.999999999999999999"), "0.000000000000000001");
     assert_eq!(difference("1", "2"), "0");
+}
+
+#[test]
+fn what_a_person_decided_is_told_as_such() {
+    let person =
+        |how: &str, one: TransferLine| TransferLine { settled: Some(how.to_owned()), settlement: Some(7), ..one };
+    let given = person("assigned", transfer("100", "CONFIRMED", Some("dep_1"), None));
+    let ignored = person("ignored", transfer("100", "CONFIRMED", None, Some("late")));
+    let lines = told(&session("CONFIRMED", "100", "100"), &[given, ignored]);
+    assert!(lines.iter().any(|line| line.contains("given to it by a person, is confirmed")), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("was ignored by a person")), "{lines:?}");
+    assert!(!lines.iter().any(|line| line.contains("pays no session")), "{lines:?}");
 }

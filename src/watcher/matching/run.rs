@@ -36,6 +36,8 @@ struct Tally {
     received: Units,
     /// From transfers that stand, further on in the chain: no rule may take their place.
     coming: Units,
+    /// The part of `coming` that a person gave and the second look may yet refute.
+    doubtful: Units,
     /// The part of `received` that is confirmed.
     sure: Units,
     /// It had received less than its amount.
@@ -55,7 +57,7 @@ impl Tally {
 
     /// True while a transfer that the second look may yet refute counts for it.
     fn unsure(self) -> bool {
-        self.sure != self.received
+        self.sure != self.received || !self.doubtful.is_zero()
     }
 }
 
@@ -88,18 +90,39 @@ impl<'a> Run<'a> {
                 && let Some(tally) = run.places.get(id).and_then(|&session| run.tallies.get_mut(session))
             {
                 tally.coming = tally.coming.saturating_add(entry.units);
+                if !entry.verified {
+                    tally.doubtful = tally.doubtful.saturating_add(entry.units);
+                }
             }
         }
         run
     }
 
     /// What stands counts where it stands in the chain.
-    pub(super) fn stand(&mut self, id: &SessionId, entry: &Entry) {
+    pub(super) fn stand(&mut self, index: usize, id: &SessionId, entry: &Entry) {
+        self.confirm(index, entry, Assignment::Session(id.clone()));
         let Some(&session) = self.places.get(id) else { return };
         if let Some(tally) = self.tallies.get_mut(session) {
             tally.coming = tally.coming.saturating_sub(entry.units);
+            if !entry.verified {
+                tally.doubtful = tally.doubtful.saturating_sub(entry.units);
+            }
         }
-        self.receive(session, entry.units, true);
+        self.receive(session, entry.units, entry.verified);
+    }
+
+    /// What stands without an owner counts nowhere.
+    pub(super) fn rest(&mut self, index: usize, entry: &Entry, reason: Option<Unmatched>) {
+        if let Some(reason) = reason {
+            self.confirm(index, entry, Assignment::None(reason));
+        }
+    }
+
+    /// What a person settled before it was confirmed is so once it was looked at twice: no rule has a say in whose it is.
+    fn confirm(&mut self, index: usize, entry: &Entry, assignment: Assignment) {
+        if let Some(slot) = self.verdicts.get_mut(index).filter(|_| !entry.confirmed) {
+            *slot = Some(Verdict { id: entry.id, assignment, confirmed: entry.verified, by_age: false });
+        }
     }
 
     pub(super) fn place(&mut self, index: usize, entry: &Entry) {

@@ -123,7 +123,9 @@ fn looked_at(world: &World, looks: &[(usize, usize)]) -> BTreeMap<u64, String> {
             t.confirmed = verdict.confirmed;
             t.standing = match verdict.assignment {
                 Assignment::Session(id) if verdict.confirmed => Standing::Pays(id),
-                Assignment::None(reason) if verdict.confirmed && reason != Unmatched::Ambiguous => Standing::Settled,
+                Assignment::None(reason) if verdict.confirmed && reason != Unmatched::Ambiguous => {
+                    Standing::Settled(Some(reason))
+                }
                 Assignment::None(_) | Assignment::Session(_) => Standing::Open,
             };
         }

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn what_stands_or_is_settled_is_not_told_again() {
-    let settled = Entry { standing: Standing::Settled, ..waits(pays(100, 10)) };
+    let settled = Entry { standing: Standing::Settled(Some(Unmatched::Late)), ..waits(pays(100, 10)) };
     assert_eq!(say(&[session("a", 100)], &[stands(pays(100, 10), "a")]), "");
     assert_eq!(say(&[session("a", 100)], &[settled, pays(100, 11)]), "a");
 }
@@ -81,4 +81,26 @@ fn a_tie_is_not_confirmed_beside_a_session_paid_in_doubt() {
     let doubtful = had(pays(30, 5), "c");
     let transfers = [doubtful, verified(pays(100, 10)), verified(pays_by(2, 100, 11))];
     assert_eq!(say(&sessions, &transfers), "c a b");
+}
+
+/// What a person settled before it was confirmed is confirmed by the second look alone.
+#[test]
+fn what_a_person_settled_is_confirmed_when_it_was_looked_at_twice() {
+    let given = |entry: Entry| Entry { standing: Standing::Pays(id("a")), ..entry };
+    let left = |entry: Entry| Entry { standing: Standing::Settled(Some(Unmatched::Late)), ..entry };
+    assert_eq!(say(&[session("a", 100)], &[given(pays(100, 10)), left(pays(100, 11))]), "a late");
+    assert_eq!(say(&[session("a", 100)], &[given(verified(pays(100, 10))), left(verified(pays(100, 11)))]), "a! late!");
+    // Not even a session that is none of this group, or money in doubt before it, has a say in that.
+    let elsewhere = Entry { standing: Standing::Pays(id("elsewhere")), ..verified(pays(100, 12)) };
+    assert_eq!(say(&[session("a", 100)], &[pays(100, 10), elsewhere]), "a elsewhere!");
+}
+
+/// A person's word is no second look: what is told by such money, before or after it, waits for it.
+#[test]
+fn what_is_told_by_an_unproven_gift_is_not_confirmed() {
+    let given = |entry: Entry| Entry { standing: Standing::Pays(id("a")), ..entry };
+    assert_eq!(say(&[session("a", 100)], &[given(pays(100, 10)), verified(pays(100, 11))]), "a already_paid");
+    assert_eq!(say(&[session("a", 100)], &[verified(pays(100, 9)), given(pays(100, 10))]), "already_paid a");
+    let both = [verified(pays(100, 9)), given(verified(pays(100, 10)))];
+    assert_eq!(say(&[session("a", 100)], &both), "already_paid! a!");
 }

@@ -37,6 +37,27 @@ const BREAKS: &[(&str, &str)] = &[
     ("deliveries_stay_in_their_business", "INSERT INTO webhook_endpoints (id, business_id, url) VALUES ('we_1', 'default', 'https://own.example');
       INSERT INTO webhook_deliveries (endpoint_id, event_id, business_id, sequence)
       SELECT 'we_1', id, business_id, 7 FROM events WHERE type = 'deposit.confirmed'"),
+    ("settled_as_a_person_decided", "INSERT INTO settlements (network, block_hash, log_index, kind, note, os_user, answered_at, outcome, answer)
+      SELECT network, block_hash, log_index, 'ignore', 'a test', 'anna', now(), 'refused', 'no' FROM transfers WHERE session_id IS NULL;
+      UPDATE transfers SET settled = 'ignored', settlement = (SELECT max(id) FROM settlements) WHERE session_id IS NULL"),
+    ("settled_as_a_person_decided", "INSERT INTO settlements (network, block_hash, log_index, kind, note, os_user, answered_at, outcome, answer)
+      SELECT network, block_hash, log_index, 'ignore', 'a test', 'anna', now(), 'done', 'yes' FROM transfers WHERE session_id IS NULL;
+      UPDATE transfers SET settled = 'refunded', settlement = (SELECT max(id) FROM settlements) WHERE session_id IS NULL"),
+    ("settled_as_a_person_decided", "INSERT INTO settlements (network, block_hash, log_index, kind, session_id, note, os_user, answered_at, outcome, answer)
+      SELECT network, block_hash, log_index, 'assign', 'dep_open', 'a test', 'anna', now(), 'done', 'yes' FROM transfers WHERE session_id IS NULL;
+      UPDATE transfers SET settled = 'assigned', settlement = (SELECT max(id) FROM settlements), session_id = 'dep_paid', reason = NULL WHERE session_id IS NULL"),
+    ("settled_as_a_person_decided", "INSERT INTO settlements (network, block_hash, log_index, kind, note, os_user, answered_at, outcome, answer)
+      SELECT network, block_hash, log_index, 'ignore', 'a test', 'anna', now(), 'done', 'yes' FROM transfers WHERE session_id = 'dep_paid';
+      UPDATE transfers SET settled = 'ignored', settlement = (SELECT max(id) FROM settlements) WHERE session_id IS NULL"),
+    ("settled_as_a_person_decided", "INSERT INTO settlements (network, block_hash, log_index, kind, note, os_user, answered_at, outcome, answer)
+      SELECT network, block_hash, log_index, 'ignore', 'a test', 'anna', now(), 'done', 'yes' FROM transfers WHERE session_id IS NULL;
+      UPDATE transfers SET settled = 'ignored', settlement = (SELECT max(id) FROM settlements) WHERE session_id IS NULL;
+      INSERT INTO settlements (network, block_hash, log_index, kind, note, os_user, answered_at, outcome, answer, undoes)
+      SELECT network, block_hash, log_index, 'release', 'a test', 'anna', now(), 'done', 'yes', settlement FROM transfers WHERE session_id IS NULL"),
+    ("refunds_are_booked_once", "INSERT INTO settlements (network, block_hash, log_index, kind, refund_tx, note, os_user, answered_at, outcome, answer)
+      SELECT network, block_hash, log_index, 'refund', '0x' || repeat('f', 64), 'a test', 'anna', now(), 'done', 'yes' FROM transfers WHERE session_id IS NULL"),
+    ("refunds_are_booked_once", "INSERT INTO ledger (kind, network, token_address, to_address, block_hash, log_index, tx_hash, units, amount)
+      SELECT 'refund', network, token_address, to_address, block_hash, log_index, tx_hash, -units, -amount FROM ledger"),
     ("transfer_stays_in_its_business", "UPDATE events SET business_id = 'other' WHERE type = 'deposit.confirmed'"),
 ];
 

@@ -5,6 +5,7 @@ mod books;
 mod reserve;
 mod roles;
 mod sessions;
+mod settlements;
 mod watcher;
 
 use sqlx::{Executor, PgPool};

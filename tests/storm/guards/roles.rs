@@ -12,12 +12,13 @@ async fn both_roles_read_what_is_theirs_to_read() {
             all_allowed(&pool, actor, &[&format!("SELECT * FROM {table}")]).await;
         }
     }
-    all_allowed(&pool, Actor::Report, &["SELECT * FROM ledger", "SELECT * FROM blocks"]).await;
+    let finance = ["SELECT * FROM ledger", "SELECT * FROM blocks", "SELECT * FROM settlements"];
+    all_allowed(&pool, Actor::Report, &finance).await;
     let hidden = ["leases", "amount_claims", "rescans", "pending_derivations"];
     for (actor, table) in hidden.iter().flat_map(|table| [(Actor::Api, table), (Actor::Report, table)]) {
         all_refused(&pool, actor, &[(DENIED, &format!("SELECT * FROM {table}"))]).await;
     }
-    all_refused(&pool, Actor::Api, &[(DENIED, "SELECT * FROM ledger"), (DENIED, "SELECT * FROM blocks")]).await;
+    all_refused(&pool, Actor::Api, &finance.map(|sql| (DENIED, sql))).await;
 }
 
 #[tokio::test]
@@ -34,6 +35,7 @@ async fn no_role_writes_what_is_the_watchers() {
         "ledger",
         "events",
         "amount_claims",
+        "settlements",
     ] {
         for actor in [Actor::Api, Actor::Report] {
             let (delete, truncate) = (format!("DELETE FROM {table}"), format!("TRUNCATE {table} CASCADE"));

@@ -7,6 +7,7 @@ mod looks;
 mod reorgs;
 mod rescans;
 mod sessions;
+mod settling;
 mod tokens;
 mod unsure;
 mod views;

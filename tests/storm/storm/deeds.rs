@@ -105,6 +105,17 @@ impl Seed {
         self.insert(opening).await;
     }
 
+    /// A session that nobody can pay, at an address of its own, and somebody who pays it all the same.
+    pub(super) async fn open_and_pay_the_unusable(&mut self) {
+        let (to, units) = (account(2_000 + self.turn), U256::from(1_000_000));
+        let mut opening = self.opening(TOKEN, to, units);
+        (opening.row.symbol, opening.claim.usable) = ("GBP", None);
+        self.insert(opening).await;
+        let from = *self.dice.pick(&self.senders.clone()[1..]);
+        let tx = self.rig.world.tx(vec![Log::transfer(TOKEN, from, to, units)]);
+        self.mempool.push(tx);
+    }
+
     /// Inserts it; the amount that it has then, or `None` where no amount was free.
     pub(super) async fn insert(&mut self, opening: Opening) -> Option<U256> {
         let Opening { row, mut claim, times, thief, reserve } = opening;
@@ -247,7 +258,7 @@ impl Seed {
         }
     }
 
-    fn is_held(&self, id: &str) -> bool {
+    pub(super) fn is_held(&self, id: &str) -> bool {
         self.held.as_ref().is_some_and(|(held, _)| held == id)
     }
 

@@ -9,6 +9,7 @@ mod dice;
 mod faults;
 mod nodes;
 mod oracle;
+mod person;
 mod seed;
 mod seeds;
 mod thief;

@@ -27,6 +27,8 @@ const DEEDS: u64 = 90;
 pub(crate) struct Seed {
     pub(crate) rig: Rig,
     pub(crate) dice: Dice,
+    /// There is a person who settles.
+    pub(crate) has_a_person: bool,
     pub(crate) trace: Trace,
     pub(crate) coverage: Coverage,
     pub(crate) claims: Vec<Claim>,
@@ -116,6 +118,7 @@ impl Seed {
             latest: head.time.timestamp().unsigned_abs(),
             rig,
             dice,
+            has_a_person: seed.is_multiple_of(4),
             trace,
             coverage: Coverage::new(),
             claims: Vec::new(),
@@ -173,8 +176,9 @@ impl Seed {
             self.open().await;
         }
         let (may_leap, may_be_too_deep) = (self.dice.percent(30), self.dice.percent(25));
-        let weights =
-            [22, 40, 11, 5, 7, 9, 4, 3, 4, 4, 9, 4, if may_leap { 2 } else { 0 }, if may_be_too_deep { 5 } else { 0 }];
+        let (leaps, too_deep) = (if may_leap { 2 } else { 0 }, if may_be_too_deep { 5 } else { 0 });
+        let decides = if self.has_a_person { 25 } else { 0 };
+        let weights = [22, 40, 11, 5, 7, 9, 4, 3, 4, 4, 9, 4, leaps, too_deep, decides];
         for _ in 0..DEEDS {
             self.turn += 1;
             match self.dice.weighted(&weights) {
@@ -191,8 +195,9 @@ impl Seed {
                 10 => self.steal().await,
                 11 => self.open_reserved(false).await,
                 12 => self.leap().await,
-                _ if self.halted => self.resume().await,
-                _ => self.reorganise_too_deep().await,
+                13 if self.halted => self.resume().await,
+                13 => self.reorganise_too_deep().await,
+                _ => self.decide().await,
             }
         }
         self.calm().await;

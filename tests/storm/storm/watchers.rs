@@ -116,6 +116,7 @@ impl Seed {
                     (SELECT concat_ws(' ', count(*), max(position)) FROM events),
                     (SELECT concat_ws(' ', count(*), count(*) FILTER (WHERE verified), count(*) FILTER (WHERE state = 'ORPHANED')) FROM transfers),
                     (SELECT concat_ws(' ', count(*), count(*) FILTER (WHERE canonical)) FROM blocks),
+                    (SELECT count(outcome) FROM settlements), (SELECT count(settlement) FROM transfers),
                     (SELECT count(*) FROM pending_derivations), (SELECT max(updated_at) FROM deposit_sessions)) FROM networks",
         )
         .fetch_one(outside)

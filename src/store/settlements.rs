@@ -1,0 +1,374 @@
+//! What persons decided about transfers: asked for by a row, carried out by the network's holder, kept for good. Not for
+//! judging it: that is the watcher's.
+
+use super::sessions::Destination;
+use super::{Error, Store, Unit, codec};
+use crate::domain::{
+    Deed, LogId, SessionId, SessionStatus, Settled, Slug, Time, TransferState, TxHash, Units, Unmatched,
+};
+
+/// A decision that waits to be carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettlementAsked {
+    /// Its row.
+    pub id: i64,
+    /// The transfer, as it stood when it was asked.
+    pub log: LogId,
+    /// What is to become of it.
+    pub deed: Deed,
+}
+
+/// The transfer that a decision is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Matter {
+    /// The row.
+    pub log: LogId,
+    /// Its transaction.
+    pub tx_hash: TxHash,
+    /// Token and recipient.
+    pub destination: Destination,
+    /// Base units.
+    pub units: Units,
+    /// What the chain says of it.
+    pub state: TransferState,
+    /// The session it pays, or once paid.
+    pub session: Option<SessionId>,
+    /// Why it pays none; `None` also where that is not derived yet.
+    pub reason: Option<Unmatched>,
+    /// The decision that holds for it.
+    pub decided: Option<(i64, Deed)>,
+}
+
+/// The session that it is to be given to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payee {
+    /// Its id.
+    pub id: SessionId,
+    /// Slug as written.
+    pub network: String,
+    /// As compared; `None` where it is no destination.
+    pub destination: Option<Destination>,
+    /// Symbol as written.
+    pub currency: String,
+    /// Token contract as written.
+    pub currency_address: String,
+    /// Destination as written.
+    pub deposit_address: String,
+    /// Whole tokens as plain digits.
+    pub amount: String,
+    /// Whole tokens as plain digits, seen ones included.
+    pub received: String,
+    /// As committed.
+    pub status: SessionStatus,
+    /// What it has received is its amount, less the token's tolerance.
+    pub has_all: bool,
+}
+
+/// A line of the audit.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct SettlementLine {
+    /// Its number.
+    pub settlement: i64,
+    /// Slug.
+    pub network: String,
+    /// The transfer's transaction.
+    pub tx_hash: String,
+    /// Its index within the block.
+    pub log_index: i64,
+    /// `assign`, `ignore`, `refund` or `release`.
+    pub kind: String,
+    /// The session it was given to.
+    pub session_id: Option<String>,
+    /// What sent it back.
+    pub refund_tx: Option<String>,
+    /// Why.
+    pub note: String,
+    /// Who, by the database.
+    pub database_user: String,
+    /// Who, by his machine.
+    pub os_user: String,
+    /// When.
+    pub asked_at: Time,
+    /// When the holder answered.
+    pub answered_at: Option<Time>,
+    /// `done`, `nothing` (it was so already) or `refused`; none while it waits.
+    pub outcome: Option<String>,
+    /// The same in words.
+    pub answer: Option<String>,
+    /// Of a release: what it took back.
+    pub undoes: Option<i64>,
+}
+
+async fn matter<'c>(by: impl sqlx::PgExecutor<'c>, slug: &Slug, log: LogId) -> Result<Option<Matter>, Error> {
+    let row = sqlx::query!(
+        r#"SELECT t.tx_hash AS "tx_hash!", t.token_address AS "token!", t.to_address AS "to!", t.amount_units::text AS "units!", t.state AS "state!",
+                  t.session_id AS "session?", t.reason AS "reason?", d.id AS "decision?", d.kind AS "kind?", d.session_id AS "payee?",
+                  d.refund_tx AS "refund_tx?"
+             FROM transfers t LEFT JOIN settlements d ON d.id = t.settlement
+            WHERE t.network = $1 AND t.block_hash = $2 AND t.log_index = $3"#,
+        slug.as_str(),
+        codec::hash_text(log.block_hash),
+        codec::index(log.log_index),
+    )
+    .fetch_optional(by)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let decided = match (row.decision, row.kind) {
+        (Some(id), Some(kind)) => Some((id, deed(&kind, row.payee, row.refund_tx.as_deref())?)),
+        _ => None,
+    };
+    let state = TransferState::parse(&row.state);
+    Ok(Some(Matter {
+        log,
+        tx_hash: codec::hash(&row.tx_hash)?,
+        destination: Destination::read(&row.token, &row.to)?,
+        units: codec::units(&row.units)?,
+        state: state.ok_or_else(|| Error::Unreadable(format!("{:?} is no state of a transfer", row.state)))?,
+        session: row.session.map(SessionId),
+        reason: row.reason.as_deref().and_then(Unmatched::parse),
+        decided,
+    }))
+}
+
+async fn payee<'c>(by: impl sqlx::PgExecutor<'c>, id: &SessionId) -> Result<Option<Payee>, Error> {
+    let row = sqlx::query!(
+        r#"SELECT s.network AS "network!", s.token_address AS "token!", s.to_address AS "to!", s.currency AS "currency!",
+                  s.currency_address AS "currency_address!", s.deposit_address AS "deposit_address!",
+                  trim_scale(s.amount)::text AS "amount!", trim_scale(s.received_amount)::text AS "received!", s.payment_status AS "payment_status!",
+                  s.received_amount >= s.amount - least(coalesce(k.tolerance, 0), s.amount / 100) AS "has_all!"
+             FROM deposit_sessions s LEFT JOIN tokens k ON k.network = s.network AND k.address = s.token_address
+            WHERE s.id = $1"#,
+        id.0,
+    )
+    .fetch_optional(by)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(Payee {
+        id: id.clone(),
+        network: row.network,
+        destination: Destination::read(&row.token, &row.to).ok(),
+        currency: row.currency,
+        currency_address: row.currency_address,
+        deposit_address: row.deposit_address,
+        amount: row.amount,
+        received: row.received,
+        status: super::sessions::status(&row.payment_status)?,
+        has_all: row.has_all,
+    }))
+}
+
+fn deed(kind: &str, session: Option<String>, refund_tx: Option<&str>) -> Result<Deed, Error> {
+    let tx = refund_tx.map(codec::hash).transpose()?;
+    Deed::read(kind, session.map(SessionId), tx).ok_or_else(|| Error::Unreadable(format!("{kind:?} is no decision")))
+}
+
+impl Store {
+    /// The rows of a log of a transaction: the one that stands on the chain first, then the newest.
+    pub async fn logs_of(&self, slug: &Slug, tx: TxHash, log_index: u64) -> Result<Vec<LogId>, Error> {
+        let rows = sqlx::query!(
+            r#"SELECT block_hash FROM transfers WHERE network = $1 AND tx_hash = $2 AND log_index = $3
+                ORDER BY state = 'ORPHANED', settlement IS NULL, block_number DESC, orphaned_at DESC"#,
+            slug.as_str(),
+            codec::hash_text(tx),
+            codec::index(log_index),
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(|row| Ok(LogId { block_hash: codec::hash(&row.block_hash)?, log_index })).collect()
+    }
+
+    /// A transfer as a decision about it finds it.
+    pub async fn matter(&self, slug: &Slug, log: LogId) -> Result<Option<Matter>, Error> {
+        matter(&self.pool, slug, log).await
+    }
+
+    /// A session as a decision to pay it finds it.
+    pub async fn payee(&self, id: &SessionId) -> Result<Option<Payee>, Error> {
+        payee(&self.pool, id).await
+    }
+
+    /// Asks for a decision to be carried out, or finds that the same is asked for and waits; returns its number.
+    pub async fn ask_settlement(
+        &self,
+        slug: &Slug,
+        log: LogId,
+        deed: &Deed,
+        note: &str,
+        os_user: &str,
+    ) -> Result<i64, Error> {
+        let (block, index) = (codec::hash_text(log.block_hash), codec::index(log.log_index));
+        let session = deed.session().map(|session| session.0.as_str());
+        let refund_tx = deed.refund_tx().map(codec::hash_text);
+        let row = sqlx::query!(
+            r#"WITH waiting AS (
+                 SELECT id FROM settlements
+                  WHERE network = $1 AND block_hash = $2 AND log_index = $3 AND kind = $4 AND session_id IS NOT DISTINCT FROM $5
+                    AND refund_tx IS NOT DISTINCT FROM $6 AND outcome IS NULL ORDER BY id LIMIT 1
+               ), asked AS (
+                 INSERT INTO settlements (network, block_hash, log_index, kind, session_id, refund_tx, note, os_user)
+                 SELECT $1, $2, $3, $4, $5, $6, $7, $8 WHERE NOT EXISTS (SELECT FROM waiting) RETURNING id)
+               SELECT id AS "id!" FROM waiting UNION ALL SELECT id FROM asked"#,
+            slug.as_str(),
+            block,
+            index,
+            deed.as_str(),
+            session,
+            refund_tx,
+            note,
+            os_user,
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(row.id)
+    }
+
+    /// Decisions that wait for the holder, oldest first.
+    pub async fn asked_settlements(&self, slug: &Slug, limit: i64) -> Result<Vec<SettlementAsked>, Error> {
+        let rows = sqlx::query!(
+            "SELECT id, block_hash, log_index, kind, session_id, refund_tx FROM settlements
+              WHERE network = $1 AND outcome IS NULL ORDER BY id LIMIT $2",
+            slug.as_str(),
+            limit,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(SettlementAsked {
+                    id: row.id,
+                    log: LogId { block_hash: codec::hash(&row.block_hash)?, log_index: codec::count(row.log_index) },
+                    deed: deed(&row.kind, row.session_id, row.refund_tx.as_deref())?,
+                })
+            })
+            .collect()
+    }
+
+    /// What was decided about the transfers of a transaction, or one decision by its number; oldest first.
+    pub async fn settlement_lines(
+        &self,
+        tx: Option<TxHash>,
+        settlement: Option<i64>,
+    ) -> Result<Vec<SettlementLine>, Error> {
+        let rows = sqlx::query_as!(
+            SettlementLine,
+            r#"SELECT d.id AS "settlement!", d.network AS "network!", t.tx_hash AS "tx_hash!", d.log_index AS "log_index!", d.kind AS "kind!",
+                      d.session_id AS "session_id?", d.refund_tx AS "refund_tx?", d.note AS "note!", d.database_user AS "database_user!",
+                      d.os_user AS "os_user!", d.asked_at AS "asked_at!", d.answered_at AS "answered_at?", d.outcome AS "outcome?",
+                      d.answer AS "answer?", d.undoes AS "undoes?"
+                 FROM settlements d JOIN transfers t ON t.network = d.network AND t.block_hash = d.block_hash AND t.log_index = d.log_index
+                WHERE ($1::text IS NULL OR t.tx_hash = $1) AND ($2::bigint IS NULL OR d.id = $2) ORDER BY d.id"#,
+            tx.map(codec::hash_text),
+            settlement,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows)
+    }
+}
+
+impl Unit {
+    /// [`Store::matter`], in this unit.
+    pub async fn matter(&mut self, slug: &Slug, log: LogId) -> Result<Option<Matter>, Error> {
+        matter(self.connection(), slug, log).await
+    }
+
+    /// [`Store::payee`] in this unit, which holds its row from here on; `None` where another transaction does.
+    pub async fn held_payee(&mut self, id: &SessionId) -> Result<Option<Payee>, Error> {
+        let held = sqlx::query!("SELECT id FROM deposit_sessions WHERE id = $1 FOR NO KEY UPDATE SKIP LOCKED", id.0)
+            .fetch_optional(self.connection())
+            .await?;
+        if held.is_none() {
+            return Ok(None);
+        }
+        payee(self.connection(), id).await
+    }
+
+    /// Lets a decision hold for a transfer that was nobody's; a derivation in this unit says what follows. False when it
+    /// is not as it was judged.
+    pub async fn settle(&mut self, slug: &Slug, asked: &SettlementAsked, how: Settled) -> Result<bool, Error> {
+        let set = sqlx::query!(
+            "UPDATE transfers SET settled = $4, settlement = $5, session_id = $6, reason = CASE WHEN $6::text IS NULL THEN reason END
+              WHERE network = $1 AND block_hash = $2 AND log_index = $3 AND state <> 'ORPHANED' AND session_id IS NULL AND settlement IS NULL",
+            slug.as_str(),
+            codec::hash_text(asked.log.block_hash),
+            codec::index(asked.log.log_index),
+            how.as_str(),
+            asked.id,
+            asked.deed.session().map(|session| session.0.as_str()),
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(set.rows_affected() == 1)
+    }
+
+    /// Takes a decision from the transfer it holds for. One that is confirmed is held as one that nobody can tell whose
+    /// it is, so that a derivation in this unit tells it by the rules; one whose block left forgets whose it was.
+    pub async fn unsettle(&mut self, slug: &Slug, log: LogId, settlement: i64) -> Result<bool, Error> {
+        let set = sqlx::query!(
+            "UPDATE transfers SET settled = NULL, settlement = NULL, session_id = NULL,
+                    reason = CASE WHEN state = 'CONFIRMED' THEN 'ambiguous' END
+              WHERE network = $1 AND block_hash = $2 AND log_index = $3 AND settlement = $4",
+            slug.as_str(),
+            codec::hash_text(log.block_hash),
+            codec::index(log.log_index),
+            settlement,
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(set.rows_affected() == 1)
+    }
+
+    /// Answers whoever asked, once.
+    pub async fn answer_settlement(
+        &mut self,
+        id: i64,
+        outcome: &str,
+        answer: &str,
+        undoes: Option<i64>,
+    ) -> Result<(), Error> {
+        sqlx::query!(
+            "UPDATE settlements SET answered_at = clock_timestamp(), outcome = $2, answer = $3, undoes = $4 WHERE id = $1 AND outcome IS NULL",
+            id,
+            outcome,
+            answer,
+            undoes,
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// Transfers at these destinations that a person had settled and that stand on the chain again, in another block, get
+    /// back what was decided of them. Equal ones of one transaction do so in their order, one for each decision.
+    pub async fn restore_settled(&mut self, slug: &Slug, destinations: &[Destination]) -> Result<(), Error> {
+        let (tokens, recipients) = Destination::columns(destinations);
+        sqlx::query!(
+            "WITH homeless AS (
+               SELECT o.settlement, o.settled, o.session_id, o.reason, o.tx_hash, o.token_address, o.from_address, o.to_address, o.amount_units,
+                      row_number() OVER (PARTITION BY o.tx_hash, o.token_address, o.from_address, o.to_address, o.amount_units
+                                             ORDER BY o.log_index, o.settlement) AS place
+                 FROM unnest($2::text[], $3::text[]) AS g (token, recipient)
+                 JOIN transfers o ON o.network = $1 AND o.to_address = g.recipient AND o.token_address = g.token
+                                 AND o.state = 'ORPHANED' AND o.settlement IS NOT NULL
+             ), back AS (
+               SELECT c.block_hash, c.log_index, c.tx_hash, c.token_address, c.from_address, c.to_address, c.amount_units,
+                      row_number() OVER (PARTITION BY c.tx_hash, c.token_address, c.from_address, c.to_address, c.amount_units
+                                             ORDER BY c.block_number, c.log_index) AS place
+                 FROM transfers c
+                WHERE c.network = $1 AND c.state = 'SEEN' AND c.settlement IS NULL AND c.tx_hash IN (SELECT h.tx_hash FROM homeless h)
+             ), found AS (
+               SELECT b.block_hash, b.log_index, h.settlement, h.settled, h.session_id, h.reason
+                 FROM homeless h JOIN back b USING (tx_hash, token_address, from_address, to_address, amount_units, place)
+             ), left_behind AS (
+               UPDATE transfers t SET settlement = NULL FROM found f WHERE t.settlement = f.settlement)
+             UPDATE transfers t SET settlement = f.settlement, settled = f.settled, session_id = f.session_id, reason = f.reason
+               FROM found f WHERE t.network = $1 AND t.block_hash = f.block_hash AND t.log_index = f.log_index",
+            slug.as_str(),
+            &tokens,
+            &recipients,
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+}
