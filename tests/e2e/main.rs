@@ -32,6 +32,7 @@ mod outage;
 mod pair;
 mod prometheus;
 mod proofs;
+mod reconcile;
 mod reorganisations;
 mod restart;
 mod secrets;
