@@ -16,6 +16,7 @@ mod support;
 
 mod rig;
 
+mod agreement;
 mod catch_up;
 mod commits;
 mod database;
