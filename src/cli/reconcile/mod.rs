@@ -101,8 +101,9 @@ impl Run<'_> {
             true => self.store.came_to(&self.network.slug, self.span.to, &self.addresses()).await?,
             false => Vec::new(),
         };
-        let mut found = Found::default();
-        found.flows = holders.iter().map(|came| ((came.token, came.to), (Units::ZERO, Units::ZERO))).collect();
+        let nothing = (Units::ZERO, Units::ZERO);
+        let flows: Flows = holders.iter().map(|came| ((came.token, came.to), nothing)).collect();
+        let mut found = Found { flows, ..Found::default() };
         match self.read(&mut found).await {
             Ok(()) => {}
             Err(Trouble::Failure(failure)) => return Err(failure),
