@@ -1,4 +1,4 @@
-//! The task that counts sessions, unmatched transfers and webhooks for the gauges. Of a network, its holder alone does, so that
+//! The task that counts sessions, unmatched transfers, differences and webhooks for the gauges. Of a network, its holder alone does, so that
 //! sums over several watchers are right; what belongs to no network, whoever works any.
 
 use std::collections::BTreeMap;
@@ -10,8 +10,8 @@ use tokio::time::sleep;
 use super::complaints::Complaints;
 use super::house::House;
 use super::supervisor::beat;
-use crate::domain::{SessionStatus, Unmatched, Unusable};
-use crate::store::{Error, Queue, UnmatchedCount};
+use crate::domain::{SessionStatus, Time, Unmatched, Unusable};
+use crate::store::{Error, Queue, ReconcileFigures, UnmatchedCount};
 use crate::telemetry as t;
 
 const COUNT_EVERY: Duration = Duration::from_secs(10);
@@ -46,11 +46,13 @@ async fn count(house: &House) -> Result<(), Error> {
     if !house.works() {
         set(house, &Counts::new(), &BTreeMap::new());
         unmatched(house, &[]);
+        reconciled(house, &[]);
         queue(Queue::default());
         return Ok(());
     }
     let sessions = by_network(house, house.store.session_counts().await?);
     unmatched(house, &house.store.unmatched_counts().await?);
+    reconciled(house, &house.store.reconcile_figures().await?);
     let invalid = house.store.unusable_sessions().await?.into_iter().collect();
     set(house, &sessions, &invalid);
     queue(house.store.webhook_queue().await?);
@@ -107,6 +109,16 @@ fn unmatched(house: &House, lines: &[UnmatchedCount]) {
             t::UNMATCHED_OLDEST_SECONDS
                 .set(&[slug, reason], if held { of(&ages, slug, reason) } else { Duration::ZERO });
         }
+    }
+}
+
+/// What `reconcile` found, whoever ran it.
+fn reconciled(house: &House, figures: &[ReconcileFigures]) {
+    for post in &house.posts {
+        let slug = post.slug().as_str();
+        let of = figures.iter().find(|of| of.network == slug && post.pool().is_some());
+        t::RECONCILE_DIFFERENCES.set(&[slug], of.map_or(0, |of| of.differences));
+        t::RECONCILE_TIMESTAMP_SECONDS.set(&[slug], of.and_then(|of| of.newest).unwrap_or(Time::UNIX_EPOCH));
     }
 }
 

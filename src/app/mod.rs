@@ -66,6 +66,7 @@ async fn carry_out(arguments: &Arguments) -> Result<(), Failure> {
         | Command::Widgets(_)
         | Command::ApiKeys(_)
         | Command::Webhooks(_)
+        | Command::Reconcile(_)
         | Command::Rescan(_)
         | Command::Health(_)
         | Command::Demo(_)) => cli::run(&settings, other).await,

@@ -344,7 +344,7 @@ fn method_of(calls: &[Call]) -> &'static str {
     }
 }
 
-fn header_call(number: BlockNumber) -> Call {
+pub(super) fn header_call(number: BlockNumber) -> Call {
     Call { method: BLOCK, params: json!([format!("{:#x}", number.0), false]), blocks: 0 }
 }
 
@@ -354,7 +354,7 @@ fn range_filter(ask: &RangeAsk) -> Value {
 }
 
 /// The header asked for; `None` where there is none, whether the endpoint says so by null or by an error.
-fn header_at(number: BlockNumber, raw: Option<Raw>) -> Result<Option<Header>, Fault> {
+pub(super) fn header_at(number: BlockNumber, raw: Option<Raw>) -> Result<Option<Header>, Fault> {
     match parse::<Option<HeaderJson>>(raw) {
         Ok(Some(header)) => check::numbered(header.mined()?, number).map(Some),
         Ok(None) | Err(Fault::Missing(_)) => Ok(None),

@@ -9,6 +9,7 @@
 
 mod abreast;
 mod ask;
+mod balance;
 mod call;
 mod check;
 mod decode;
@@ -33,6 +34,7 @@ mod socket;
 mod wire;
 
 pub use ask::{Decimals, Logs, RangeAnswer, RangeAsk, Tag};
+pub use balance::Balances;
 pub use endpoint::Endpoint;
 pub use error::{BuildError, Error};
 pub use health::{EndpointReport, EndpointState};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use super::args_accounts::{ApiKeys, Businesses, Widgets};
+use super::args_reconcile::Reconcile;
 use super::args_transfers::Transfers;
 use super::args_webhooks::Webhooks;
 use super::output::Output;
@@ -88,6 +89,10 @@ pub enum Command {
     #[command(after_help = "Example:\n  deposit-watcher rescan --network polygon --from 70000000 --to 70001000\n  \
         deposit-watcher rescan --network polygon --resume")]
     Rescan(Rescan),
+    /// The chain's transfers, asked anew, against what is stored and the ledger; each difference a line. Exits 3 if any.
+    #[command(after_help = "Example:\n  deposit-watcher reconcile --network polygon\n  \
+        deposit-watcher reconcile --network polygon --from 70000000 --to 70043200 --balances --output csv")]
+    Reconcile(Reconcile),
     /// The whole life of some deposits on a chain of our own, reorganisations included; needs no configuration.
     #[command(after_help = "Example:\n  deposit-watcher demo --keep")]
     Demo(Demo),
@@ -286,7 +291,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     if read <= year { Ok(read) } else { Err("is more than 365d".to_owned()) }
 }
 
-fn block(text: &str) -> Result<BlockNumber, String> {
+pub(super) fn block(text: &str) -> Result<BlockNumber, String> {
     let number = text.parse::<i64>().ok().and_then(|number| u64::try_from(number).ok());
     number.map(BlockNumber).ok_or_else(|| "write a block's number".to_owned())
 }

@@ -6,6 +6,7 @@
 mod api_keys;
 pub mod args;
 pub mod args_accounts;
+pub mod args_reconcile;
 pub mod args_transfers;
 pub mod args_webhooks;
 mod businesses;
@@ -21,6 +22,7 @@ mod parse;
 mod pay;
 mod person;
 mod reasons;
+mod reconcile;
 mod refusals;
 mod rescan;
 mod resume;
@@ -54,6 +56,7 @@ pub async fn run(settings: &Settings, command: &Command) -> Result<(), Failure> 
         Command::Widgets(asked) => widgets::run(settings, asked).await,
         Command::ApiKeys(asked) => api_keys::run(settings, asked).await,
         Command::Webhooks(asked) => webhooks::run(settings, asked).await,
+        Command::Reconcile(asked) => reconcile::run(settings, asked).await,
         Command::Rescan(asked) if asked.resume => resume::run(settings, asked).await,
         Command::Rescan(asked) => rescan::run(settings, asked).await,
     }

@@ -119,6 +119,11 @@ table! {
     AMBIGUOUS_OLDEST_TOTAL: Counter<1> = "ambiguous_oldest_total" Count [NETWORK]
         "Transfers given to the oldest of several sessions that tied.";
 
+    RECONCILE_DIFFERENCES: Gauge<1> = "reconcile_differences" Count [NETWORK]
+        "Differences between chain and books that `reconcile` found and no later run has seen gone.";
+    RECONCILE_TIMESTAMP_SECONDS: Gauge<1, Time> = "reconcile_timestamp_seconds" Seconds [NETWORK]
+        "When `reconcile` last compared all tokens of the network, in seconds since 1970; 0 before it ever did.";
+
     // Webhooks.
     WEBHOOK_ATTEMPTS_TOTAL: Counter<1> = "webhook_attempts_total" Count [WEBHOOK_OUTCOME]
         "Attempts to deliver an event to a webhook endpoint, by how they ended.";

@@ -73,6 +73,10 @@ for unit in deploy/systemd/*.service; do
     silent systemd-analyze verify "$work/units/${unit##*/}"
     good systemd-analyze security --offline=true --threshold=15 --no-pager "$unit"
 done
+cp deploy/systemd/*.timer "$work/units"
+for timer in deploy/systemd/*.timer; do
+    silent systemd-analyze verify "$work/units/${timer##*/}"
+done
 planted "$work/units/deposit-watcher.service" 's|^ProtectSystem=|ProtectSytem=|' 'a setting that is none'
 loud systemd-analyze verify "$to_file"
 planted deploy/systemd/deposit-watcher.service '/^SystemCallFilter=/d; /^CapabilityBoundingSet=/d' 'a unit that may do anything'

@@ -16,6 +16,7 @@ mod support;
 
 mod rig;
 
+mod agreement;
 mod catch_up;
 mod commits;
 mod database;
@@ -32,6 +33,7 @@ mod outage;
 mod pair;
 mod prometheus;
 mod proofs;
+mod reconcile;
 mod reorganisations;
 mod restart;
 mod secrets;

@@ -32,6 +32,8 @@ VALUES ('net', '0x' || repeat('1', 64), 0, 1, now(), '0x' || repeat('d', 64), '0
 UPDATE transfers SET session_id = 'dep_paid', verified = true, state = 'CONFIRMED', confirmed_at = now() WHERE block_number = 1;
 UPDATE deposit_sessions SET payment_status = 'CONFIRMED', received_amount = 100, confirmed_amount = 100, confirmed_at = now(), closed_at = now(),
        tx_id = '0x' || repeat('d', 64) WHERE id = 'dep_paid';
+INSERT INTO reconciliations (network, from_block, to_block, balances, endpoint, transfers, differences, found, started_at)
+VALUES ('net', 1, 1, false, 'one', 1, 0, '[]', now());
 ";
 
 /// Whom an attack pretends to be.

@@ -12,7 +12,12 @@ async fn both_roles_read_what_is_theirs_to_read() {
             all_allowed(&pool, actor, &[&format!("SELECT * FROM {table}")]).await;
         }
     }
-    let finance = ["SELECT * FROM ledger", "SELECT * FROM blocks", "SELECT * FROM settlements"];
+    let finance = [
+        "SELECT * FROM ledger",
+        "SELECT * FROM blocks",
+        "SELECT * FROM settlements",
+        "SELECT * FROM reconciliations_standing",
+    ];
     all_allowed(&pool, Actor::Report, &finance).await;
     let hidden = ["leases", "amount_claims", "rescans", "pending_derivations"];
     for (actor, table) in hidden.iter().flat_map(|table| [(Actor::Api, table), (Actor::Report, table)]) {
@@ -33,6 +38,7 @@ async fn no_role_writes_what_is_the_watchers() {
         "transfers",
         "pending_derivations",
         "ledger",
+        "reconciliations",
         "events",
         "amount_claims",
         "settlements",

@@ -13,6 +13,11 @@ async fn what_happened_is_never_deleted_or_rewritten() {
             ("ledger_append_only", "UPDATE ledger SET units = 1"),
             ("ledger_append_only", "UPDATE ledger SET booked_at = now() - interval '1 day'"),
             ("ledger_append_only", "TRUNCATE ledger"),
+            ("reconciliations_append_only", "TRUNCATE reconciliations"),
+            ("reconciliations_append_only", "DELETE FROM reconciliations"),
+            ("reconciliations_append_only", "UPDATE reconciliations SET differences = 1"),
+            ("reconciliations_range", "INSERT INTO reconciliations (network, from_block, to_block, balances, endpoint, transfers, differences, found, started_at)
+              VALUES ('net', 2, 1, false, 'one', 0, 0, '[]', now())"),
             ("events_append_only", "DELETE FROM events"),
             ("events_append_only", "TRUNCATE events CASCADE"),
             ("events_append_only", "UPDATE events SET data = '{}'"),
