@@ -138,6 +138,8 @@ table! {
         "Connections this process may have, lent, resting or not opened; 0 of a kind that it has none of.";
     SCHEMA_MISSING_MIGRATIONS: Gauge<0> = "schema_missing_migrations" Count []
         "Migrations of this version that the database has not had.";
+    SCHEMA_UNKNOWN_MIGRATIONS: Gauge<0> = "schema_unknown_migrations" Count []
+        "Migrations of a newer version that the database has had.";
 
     // The process.
     TASK_HEARTBEAT_TIMESTAMP_SECONDS: Gauge<2, Time> = "task_heartbeat_timestamp_seconds" Seconds [TASK, TASK_NETWORK]
