@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use super::args_accounts::{ApiKeys, Businesses, Widgets};
+use super::args_operating::{Config, Prune, Status};
 use super::args_webhooks::Webhooks;
 use super::output::Output;
 use crate::deposits::simulation::{MOST_BLOCKS, MOST_DEPTH};
@@ -59,8 +60,11 @@ pub enum Command {
     #[command(after_help = "Example:\n  deposit-watcher health --ready")]
     Health(Health),
     /// A line per network: head, scanned, confirmed, lag, holder, halted, and its sessions by status.
-    #[command(after_help = "Example:\n  deposit-watcher status --output json")]
-    Status(Shape),
+    #[command(after_help = "Example:\n  deposit-watcher status --watch\n  deposit-watcher status --output json")]
+    Status(Status),
+    /// The configuration as it counts.
+    #[command(subcommand)]
+    Config(Config),
     /// Look at sessions, open one, cancel one.
     #[command(subcommand)]
     Sessions(Sessions),
@@ -87,6 +91,10 @@ pub enum Command {
     #[command(after_help = "Example:\n  deposit-watcher rescan --network polygon --from 70000000 --to 70001000\n  \
         deposit-watcher rescan --network polygon --resume")]
     Rescan(Rescan),
+    /// Remove old rows as [retention] says: blocks, events, deliveries; never sessions, transfers or the ledger. `watch` and
+    /// `run` do so once an hour.
+    #[command(after_help = "Example:\n  deposit-watcher prune --dry-run")]
+    Prune(Prune),
     /// The whole life of some deposits on a chain of our own, reorganisations included; needs no configuration.
     #[command(after_help = "Example:\n  deposit-watcher demo --keep")]
     Demo(Demo),
@@ -325,7 +333,7 @@ fn key_value(text: &str) -> Result<(String, String), String> {
     Ok((key.to_owned(), value.to_owned()))
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let read = humantime::parse_duration(text).map_err(|_| "write a number with its unit, as in 30m".to_owned())?;
     let year = Duration::from_secs(365 * 86_400);
     if read <= year { Ok(read) } else { Err("is more than 365d".to_owned()) }

@@ -61,7 +61,9 @@ async fn a_newer_schema_is_refused_by_all_and_left_alone() {
     let program = Program::at(&database.url());
     let rescan = ["rescan", "--network", "anvil", "--from", "1", "--to", "1"];
     let commands = [&["status"][..], &["watch"], &["api", "--set", KEY], &["run", "--set", KEY], &["migrate"], &rescan];
-    for command in commands.into_iter().chain([&["sessions", "list"][..], &["businesses", "create", "shop", "--name", "A shop"]]) {
+    for command in
+        commands.into_iter().chain([&["sessions", "list"][..], &["businesses", "create", "shop", "--name", "A shop"]])
+    {
         let reason = program.run(command).reason(78);
         assert!(reason.contains("newer than this program") && reason.contains("9001 of tomorrow"), "{reason}");
     }

@@ -12,10 +12,13 @@
 mod support;
 
 mod accounts;
+mod config;
 mod database;
 mod keeping;
 mod program;
+mod prune;
 mod sessions;
+mod status;
 mod usage;
 mod watching;
 mod webhooks;

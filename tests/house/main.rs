@@ -13,6 +13,8 @@ mod floors;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]
+mod messages;
+#[cfg(test)]
 mod metrics;
 #[cfg(test)]
 mod source;

@@ -80,6 +80,8 @@ const MUST_HAPPEN: &[&str] = &[
     "node: newest block is null",
     "node: request limited",
     "owner: a session",
+    "pruned: blocks",
+    "pruned: events",
     "reason: already_paid",
     "reason: ambiguous",
     "reason: amount_mismatch",

@@ -9,6 +9,7 @@ mod dice;
 mod faults;
 mod nodes;
 mod oracle;
+mod pruning;
 mod seed;
 mod seeds;
 mod thief;

@@ -191,9 +191,11 @@ impl Seed {
                 _ if self.halted => self.resume().await,
                 _ => self.reorganise_too_deep().await,
             }
+            self.prune_blocks().await;
         }
         self.calm().await;
         self.verdict().await;
+        self.prune_events().await;
         let Seed { rig, coverage, .. } = self;
         rig.remove().await;
         coverage
