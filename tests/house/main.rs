@@ -3,6 +3,8 @@
 
 #[cfg(test)]
 mod alerts;
+#[cfg(test)]
+mod capacity;
 mod commands;
 #[cfg(test)]
 mod docs;
