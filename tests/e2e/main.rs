@@ -34,6 +34,7 @@ mod prometheus;
 mod proofs;
 mod reorganisations;
 mod restart;
+mod restore;
 mod secrets;
 mod simulation;
 mod socket;
