@@ -48,9 +48,9 @@ pub fn effective(
     environment: impl Iterator<Item = (String, String)>,
     flags: &[(String, String)],
 ) -> Result<Vec<Effective>, Problems> {
-    let (settings, written, files) = read_all(files, environment, flags)?;
-    let mut sheet = Sheet { written, files, lines: Vec::new() };
-    sheet.settings(&settings);
+    let read = read_all(files, environment, flags)?;
+    let mut sheet = Sheet { written: read.written, files: read.files, lines: Vec::new() };
+    sheet.settings(&read.settings);
     Ok(sheet.lines)
 }
 

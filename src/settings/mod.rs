@@ -48,15 +48,23 @@ pub fn load(
     environment: impl Iterator<Item = (String, String)>,
     flags: &[(String, String)],
 ) -> Result<Settings, Problems> {
-    read_all(files, environment, flags).map(|(settings, _, _)| settings)
+    read_all(files, environment, flags).map(|read| read.settings)
 }
 
-/// The settings, every key that was given, and the names of the files.
+/// What was read, and from where.
+struct Read {
+    settings: Settings,
+    /// Every key that was given.
+    written: BTreeMap<String, Written>,
+    /// The names of the files.
+    files: Vec<String>,
+}
+
 fn read_all(
     files: &[PathBuf],
     environment: impl Iterator<Item = (String, String)>,
     flags: &[(String, String)],
-) -> Result<(Settings, BTreeMap<String, Written>, Vec<String>), Problems> {
+) -> Result<Read, Problems> {
     let mut problems = Problems::default();
     let files = layers::files_or_default(files);
     let mut layers: Vec<Layer> = files.iter().filter_map(|path| Layer::file(path, &mut problems)).collect();
@@ -72,7 +80,7 @@ fn read_all(
     let finished = root.finish();
     problems.append(finished.problems);
     let settings = settings.filter(|_| problems.is_empty()).ok_or(problems)?;
-    Ok((settings, finished.written, names))
+    Ok(Read { settings, written: finished.written, files: names })
 }
 
 /// The process's environment as [`load`] takes it. What is not Unicode is made so: as a value it will be refused.
