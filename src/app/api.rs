@@ -20,7 +20,7 @@ use crate::http::api::{self, App};
 use crate::http::{Part, Readiness, admin};
 use crate::keys::Keyring;
 use crate::settings::Settings;
-use crate::store::{Error, Store};
+use crate::store::{self, Error, Store};
 use crate::telemetry::{self, Labels};
 use crate::webhooks::Desk;
 
@@ -119,19 +119,25 @@ async fn tidy(app: App, store: Store, shutdown: CancellationToken) {
     }
 }
 
-/// Database and schema: all that the API needs.
+/// Database and schema: all that the API needs. A newer schema is told and no reason to send nobody here: while an
+/// upgrade rolls on, who was there before it serves until the new ones do (migrations take nothing away at once).
 fn readiness(store: Store) -> Readiness {
     Readiness::new(move || {
         let store = store.clone();
         async move {
-            let asked = timeout(PATIENCE, store.missing_migrations()).await;
+            let asked = timeout(PATIENCE, store.schema()).await;
             let silence = || store.refusal().unwrap_or("no answer").to_owned();
-            let missing = asked.unwrap_or_else(|_| Err(Error::Unavailable(silence())));
-            let outcome = missing.map_err(|error| error.to_string()).and_then(|missing| match missing.len() {
-                0 => Ok(()),
-                missing => Err(format!("{missing} migrations are missing; run `deposit-watcher migrate`")),
-            });
-            vec![Part { name: "database".to_owned(), outcome }]
+            let schema = asked.unwrap_or_else(|_| Err(Error::Unavailable(silence())));
+            let (name, outcome) = match schema {
+                Err(error) => (String::new(), Err(error.to_string())),
+                Ok(store::Schema { missing, .. }) if !missing.is_empty() => {
+                    let missing = missing.len();
+                    (String::new(), Err(format!("{missing} migrations are missing; run `deposit-watcher migrate`")))
+                }
+                Ok(store::Schema { unknown, .. }) if unknown.is_empty() => (String::new(), Ok(())),
+                Ok(store::Schema { unknown, .. }) => (format!(" (its schema is {})", connect::newer(&unknown)), Ok(())),
+            };
+            vec![Part { name: format!("database{name}"), outcome }]
         }
     })
 }

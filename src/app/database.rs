@@ -6,7 +6,9 @@ use std::time::Duration;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use super::complaints::Complaints;
 use super::supervisor::{Task, beat};
+use crate::cli::connect;
 use crate::store::Store;
 use crate::telemetry as t;
 
@@ -26,6 +28,7 @@ pub(super) fn task(stores: Vec<(&'static str, Store)>, shutdown: &CancellationTo
 }
 
 async fn run(stores: Vec<(&'static str, Store)>, shutdown: CancellationToken) {
+    let mut complaints = Complaints::default();
     for round in (0..SCHEMA_EVERY).cycle() {
         if shutdown.is_cancelled() {
             return;
@@ -38,7 +41,7 @@ async fn run(stores: Vec<(&'static str, Store)>, shutdown: CancellationToken) {
             }
         }
         if let (0, Some((_, store))) = (round, stores.first()) {
-            schema(store).await;
+            schema(store, &mut complaints).await;
         }
         tokio::select! {
             () = sleep(COUNT_EVERY) => {}
@@ -48,8 +51,18 @@ async fn run(stores: Vec<(&'static str, Store)>, shutdown: CancellationToken) {
 }
 
 /// Keeps what was known while the database is away: that has alarms of its own.
-async fn schema(store: &Store) {
-    if let Ok(missing) = store.missing_migrations().await {
-        t::SCHEMA_MISSING_MIGRATIONS.set(&[], u64::try_from(missing.len()).unwrap_or(u64::MAX));
+async fn schema(store: &Store, complaints: &mut Complaints) {
+    let Ok(schema) = store.schema().await else { return };
+    t::SCHEMA_MISSING_MIGRATIONS.set(&[], count(&schema.missing));
+    t::SCHEMA_UNKNOWN_MIGRATIONS.set(&[], count(&schema.unknown));
+    if schema.unknown.is_empty() {
+        complaints.end();
+    } else if complaints.is_news(&schema.unknown.join(", ")) {
+        let unknown = schema.unknown.join(", ");
+        tracing::warn!(unknown, cure = connect::NEWER_CURE, "a newer version migrated the database");
     }
+}
+
+fn count(migrations: &[String]) -> u64 {
+    u64::try_from(migrations.len()).unwrap_or(u64::MAX)
 }

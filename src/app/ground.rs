@@ -20,7 +20,7 @@ const DRAIN: Duration = Duration::from_millis(9_500);
 /// What is done about a schema that is behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Schema {
-    /// `run` migrates.
+    /// `run` migrates; one that is newer it refuses.
     Migrate,
     /// `watch` and `api` refuse.
     Demand,
@@ -58,7 +58,9 @@ async fn database(settings: &Settings, schema: Schema, stop: &CancellationToken)
         connect::demand_schema(&reached, &settings.database).await?;
         return Ok(Some(reached));
     }
-    for migration in reached.missing_migrations().await? {
+    let schema = reached.schema().await?;
+    connect::refuse_newer(&schema, &settings.database)?;
+    for migration in schema.missing {
         tracing::info!(migration, "applying");
     }
     reached.migrate().await?;

@@ -13,7 +13,7 @@ use crate::telemetry::{Labels, NetworkLabels};
 /// Tasks that each network has one of, as metrics name them.
 const NETWORK_TASKS: [&str; 2] = ["network", "lease"];
 /// Tasks that the process always has one of.
-const PROCESS_TASKS: [&str; 4] = ["admin", "admission", super::database::NAME, "gauges"];
+const PROCESS_TASKS: [&str; 5] = ["admin", "admission", super::database::NAME, "gauges", super::pruning::NAME];
 
 /// The process.
 pub(super) struct House {
@@ -36,6 +36,7 @@ pub(super) struct Post {
     /// As configured.
     pub(super) network: Arc<Network>,
     pool: Mutex<Option<Arc<Pool>>>,
+    trouble: Mutex<Option<String>>,
 }
 
 impl House {
@@ -45,7 +46,11 @@ impl House {
         for network in settings.networks.iter().filter(|network| network.enabled) {
             // Built and thrown away: it dials nothing, and says now what would else be said at the first lease.
             Pool::connect(network)?;
-            posts.push(Arc::new(Post { network: Arc::new(network.clone()), pool: Mutex::new(None) }));
+            posts.push(Arc::new(Post {
+                network: Arc::new(network.clone()),
+                pool: Mutex::default(),
+                trouble: Mutex::default(),
+            }));
         }
         Ok(House {
             store,
@@ -96,6 +101,16 @@ impl Post {
     /// We hold it with these endpoints, or no longer.
     pub(super) fn set_pool(&self, pool: Option<Arc<Pool>>) {
         *self.pool.lock().unwrap_or_else(PoisonError::into_inner) = pool;
+    }
+
+    /// What kept the last step from its work, while we hold it.
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A step could not do its work because of this, or did it.
+    pub(super) fn set_trouble(&self, trouble: Option<String>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
     }
 }
 

@@ -1,7 +1,7 @@
 //! The roof: wires the house and keeps it running. One command comes in, one exit code goes out.
 //!
 //! `watch` and `run` become a [`supervisor`] of named tasks: one per network, the gauges, the admission of sessions, the
-//! courier of webhooks, the database's figures, the admin listener. Not for what they do: that is the rooms' below.
+//! courier of webhooks, the pruning of old rows, the database's figures, the admin listener. Not for what they do: that is the rooms' below.
 
 mod admission;
 mod api;
@@ -13,6 +13,7 @@ mod ground;
 mod house;
 mod listener;
 mod network;
+mod pruning;
 mod readiness;
 mod service_manager;
 mod signals;
@@ -51,6 +52,9 @@ async fn carry_out(arguments: &Arguments) -> Result<(), Failure> {
     if let Command::Demo(asked) = &arguments.command {
         return demonstrate(asked).await;
     }
+    if let Command::Config(asked) = &arguments.command {
+        return cli::config::run(&arguments.sources, asked);
+    }
     let settings = cli::connect::settings(&arguments.sources)?;
     match &arguments.command {
         Command::Watch => watch::run(settings, Service::Watch).await,
@@ -59,6 +63,8 @@ async fn carry_out(arguments: &Arguments) -> Result<(), Failure> {
         other @ (Command::Migrate(_)
         | Command::Check(_)
         | Command::Status(_)
+        | Command::Config(_)
+        | Command::Prune(_)
         | Command::Sessions(_)
         | Command::Pay(_)
         | Command::Transfers(_)

@@ -150,7 +150,7 @@ async fn hold(house: &House, post: &Arc<Post>, lease: Lease) -> bool {
     let tenure = Tenure::begin(post, house.store.clone(), lease.clone(), pool.clone(), stop.clone());
     let watcher =
         Watcher::new(network.clone(), house.sessions.clone(), house.store.clone(), pool.clone(), lease.fence.clone());
-    let desk = Desk { network: network.clone(), pool, stop: stop.clone() };
+    let desk = Desk { post: post.clone(), pool, stop: stop.clone() };
     // In a task of its own: a step is never cancelled midway, only left behind.
     let mut working = tokio::spawn(work(watcher, desk));
     let ended = tokio::select! {

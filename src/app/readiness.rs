@@ -8,9 +8,9 @@ use tokio::time::timeout;
 
 use super::house::{House, Post};
 use crate::chain::{EndpointReport, EndpointState};
-use crate::cli::lag;
+use crate::cli::{connect, lag};
 use crate::http::{Part, Readiness};
-use crate::store::{Error, NetworkStatus};
+use crate::store::{Error, NetworkStatus, Schema};
 
 /// What the database is given to answer; a probe waits 3 s at most.
 const PATIENCE: Duration = Duration::from_millis(2_500);
@@ -24,9 +24,10 @@ async fn parts(house: Arc<House>) -> Vec<Part> {
     let asked = timeout(PATIENCE, database(&house)).await;
     let silence = || house.store.refusal().unwrap_or("no answer").to_owned();
     let answer = asked.map_err(|_| silence()).and_then(|answer| answer.map_err(|error| error.to_string()));
-    let statuses = answer.and_then(|(missing, statuses)| match missing {
-        0 => Ok(statuses),
-        missing => Err(format!("{missing} migrations are missing; run `deposit-watcher migrate`")),
+    let statuses = answer.and_then(|(schema, statuses)| match (schema.missing.len(), &schema.unknown) {
+        (0, unknown) if unknown.is_empty() => Ok(statuses),
+        (0, unknown) => Err(format!("its schema is {}; {}", connect::newer(unknown), connect::NEWER_CURE)),
+        (missing, _) => Err(format!("{missing} migrations are missing; run `deposit-watcher migrate`")),
     });
     let part = |name: String, outcome| Part { name, outcome };
     match statuses {
@@ -45,10 +46,10 @@ async fn parts(house: Arc<House>) -> Vec<Part> {
     }
 }
 
-async fn database(house: &House) -> Result<(usize, Vec<NetworkStatus>), Error> {
-    let missing = house.store.missing_migrations().await?.len();
-    let statuses = if missing == 0 { house.store.network_statuses().await? } else { Vec::new() };
-    Ok((missing, statuses))
+async fn database(house: &House) -> Result<(Schema, Vec<NetworkStatus>), Error> {
+    let schema = house.store.schema().await?;
+    let statuses = if schema.is_ours() { house.store.network_statuses().await? } else { Vec::new() };
+    Ok((schema, statuses))
 }
 
 fn network(post: &Post, status: Option<&NetworkStatus>) -> Result<(), String> {

@@ -1,4 +1,5 @@
-//! A network held: the lease renewed by a task of its own, so that a long step cannot lose it, and told to metrics.
+//! A network held: the lease renewed by a task of its own, so that a long step cannot lose it, and told to metrics; what
+//! keeps us from working it is told with each renewal.
 //! Dropped, however it comes, it is renewed no longer and speaks for the network no longer.
 
 use std::sync::Arc;
@@ -33,8 +34,9 @@ impl Tenure {
         stop: CancellationToken,
     ) -> Tenure {
         post.set_pool(Some(pool));
+        post.set_trouble(None);
         telemetry::LOCK_HELD.set(&[post.slug().as_str()], true);
-        let renewer = tokio::spawn(renew(store, lease, stop)).abort_handle();
+        let renewer = tokio::spawn(renew(post.clone(), store, lease, stop)).abort_handle();
         Tenure { post: post.clone(), renewer }
     }
 }
@@ -54,14 +56,15 @@ impl Drop for Tenure {
     }
 }
 
-async fn renew(store: Store, lease: Lease, stop: CancellationToken) {
-    let slug = lease.fence.network.as_str();
+async fn renew(post: Arc<Post>, store: Store, mut lease: Lease, stop: CancellationToken) {
+    let slug = post.slug().as_str();
     let mut ticks = interval(Lease::RENEW_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut renewed = Instant::now();
     loop {
         ticks.tick().await;
         beat("lease", slug);
+        lease.trouble = post.trouble();
         let asked = Instant::now();
         match timeout(Lease::RENEW_EVERY, store.renew_lease(&lease)).await {
             Ok(Ok(true)) => renewed = asked,

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::ground::{self, Ground, Schema};
 use super::house::House;
 use super::supervisor::Task;
-use super::{admission, api, courier, database, gauges, listener, network, readiness};
+use super::{admission, api, courier, database, gauges, listener, network, pruning, readiness};
 use crate::cli::{Exit, Failure, connect};
 use crate::http::admin;
-use crate::settings::{Ambiguous, Settings};
+use crate::settings::{Ambiguous, Retention, Settings};
 use crate::store::Store;
 use crate::telemetry::{self, Exposition};
 use crate::webhooks::Courier;
@@ -45,7 +45,7 @@ pub(super) async fn run(settings: Settings, service: Service) -> Result<(), Fail
     telemetry::initialise(house.labels(&besides.collect::<Vec<_>>()));
     greet(&settings, &house, &listener);
     let house = Arc::new(house);
-    let mut tasks = tasks(&house, listener, &ground.exposition, courier);
+    let mut tasks = tasks(&house, settings.retention, listener, &ground.exposition, courier);
     let api = served.iter().map(|(_, store, _)| ("api", store.clone()));
     let stores = std::iter::once(("watcher", house.store.clone())).chain(api).collect();
     tasks.push(database::task(stores, &ground.shutdown));
@@ -77,15 +77,17 @@ fn greet(settings: &Settings, house: &House, listener: &TcpListener) {
 
 fn tasks(
     house: &Arc<House>,
+    retention: Retention,
     listener: TcpListener,
     exposition: &Exposition,
     courier: Option<Arc<Courier>>,
 ) -> Vec<Task> {
     let process = |name, work| Task { name, network: String::new(), work };
-    let (counting, examining) = (house.clone(), house.clone());
+    let (counting, examining, pruned) = (house.clone(), house.clone(), house.clone());
     let mut tasks = vec![
         process("gauges", Box::new(move || Box::pin(gauges::run(counting.clone())))),
         process("admission", Box::new(move || Box::pin(admission::run(examining.clone())))),
+        process(pruning::NAME, Box::new(move || Box::pin(pruning::run(pruned.clone(), retention)))),
         admin_task(house, listener, exposition.clone()),
     ];
     tasks.extend(courier.map(|courier| courier::task(house, courier)));

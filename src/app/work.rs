@@ -12,10 +12,11 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::complaints::Complaints;
+use super::house::Post;
 use super::supervisor::beat;
 use crate::chain::{Delays, Pool};
 use crate::domain::Header;
-use crate::settings::{Network, kill};
+use crate::settings::kill;
 use crate::store;
 use crate::telemetry;
 use crate::watcher::{Error, Step, Watcher};
@@ -25,8 +26,8 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 
 /// What the work goes by.
 pub(super) struct Desk {
-    /// As configured.
-    pub(super) network: Arc<Network>,
+    /// The network.
+    pub(super) post: Arc<Post>,
     /// Its endpoints.
     pub(super) pool: Arc<Pool>,
     /// The lease was lost, or the process drains.
@@ -49,6 +50,7 @@ enum Next {
 /// What of a network's trouble was told, and how long to wait because of it.
 struct Mood {
     slug: String,
+    post: Arc<Post>,
     complaints: Complaints,
     delays: Delays,
     /// Why it is halted, as it was told.
@@ -57,10 +59,10 @@ struct Mood {
 
 /// Steps until told to stop, or until the lease is lost.
 pub(super) async fn work(mut watcher: Watcher, desk: Desk) {
-    let slug = desk.network.slug.to_string();
+    let (slug, post) = (desk.post.slug().to_string(), desk.post.clone());
     let mut heads = desk.pool.heads();
     let mut mood =
-        Mood { slug, complaints: Complaints::default(), delays: Delays::new(PAUSE.0, PAUSE.1), halted: None };
+        Mood { slug, post, complaints: Complaints::default(), delays: Delays::new(PAUSE.0, PAUSE.1), halted: None };
     while !desk.stop.is_cancelled() {
         beat("network", &mood.slug);
         // Before the step: a head that comes while it runs is looked at next.
@@ -105,6 +107,7 @@ impl Mood {
                 }
             }
             (None, None) => {
+                self.post.set_trouble(None);
                 if self.complaints.end() | self.halted.take().is_some() {
                     tracing::info!(network = self.slug, "the network is well again");
                 }
@@ -115,6 +118,7 @@ impl Mood {
 
     fn complain(&mut self, error: &Error) {
         let reason = error.to_string();
+        self.post.set_trouble(Some(reason.clone()));
         if self.complaints.is_news(&reason) {
             tracing::warn!(network = self.slug, reason, "a step could not do its work");
         }
@@ -129,12 +133,12 @@ async fn wait(desk: &Desk, heads: &mut watch::Receiver<Option<Header>>, next: Ne
             Next::AtOnce | Next::Never => {}
             Next::After(pause) => sleep(pause).await,
             Next::OnHead => tokio::select! {
-                () = sleep_until(at(desk.network.poll_interval)) => {}
+                () = sleep_until(at(desk.post.network.poll_interval)) => {}
                 // An error says that nobody will ever tell of a head: then the timer does.
                 Ok(()) = heads.changed() => {}
             },
         }
-        sleep_until(at(desk.network.step_interval)).await;
+        sleep_until(at(desk.post.network.step_interval)).await;
     };
     tokio::select! {
         () = waiting => {}

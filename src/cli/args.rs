@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use super::args_accounts::{ApiKeys, Businesses, Widgets};
+use super::args_operating::{Config, Prune, Status};
 use super::args_reconcile::Reconcile;
 use super::args_transfers::Transfers;
 use super::args_webhooks::Webhooks;
@@ -61,8 +62,11 @@ pub enum Command {
     #[command(after_help = "Example:\n  deposit-watcher health --ready")]
     Health(Health),
     /// A line per network: head, scanned, confirmed, lag, holder, halted, and its sessions by status.
-    #[command(after_help = "Example:\n  deposit-watcher status --output json")]
-    Status(Shape),
+    #[command(after_help = "Example:\n  deposit-watcher status --watch\n  deposit-watcher status --output json")]
+    Status(Status),
+    /// The configuration as it counts.
+    #[command(subcommand)]
+    Config(Config),
     /// Look at sessions, open one, cancel one.
     #[command(subcommand)]
     Sessions(Sessions),
@@ -93,6 +97,10 @@ pub enum Command {
     #[command(after_help = "Example:\n  deposit-watcher reconcile --network polygon\n  \
         deposit-watcher reconcile --network polygon --from 70000000 --to 70043200 --balances --output csv")]
     Reconcile(Reconcile),
+    /// Remove old rows as [retention] says: blocks, events, deliveries; never sessions, transfers or the ledger. `watch` and
+    /// `run` do so once an hour.
+    #[command(after_help = "Example:\n  deposit-watcher prune --dry-run")]
+    Prune(Prune),
     /// The whole life of some deposits on a chain of our own, reorganisations included; needs no configuration.
     #[command(after_help = "Example:\n  deposit-watcher demo --keep")]
     Demo(Demo),

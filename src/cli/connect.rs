@@ -11,7 +11,7 @@ use super::exit::{Exit, Failure};
 use crate::deposits::Office;
 use crate::keys::Keyring;
 use crate::settings::{self, Database, Settings};
-use crate::store::{self, Store};
+use crate::store::{self, Schema, Store};
 
 /// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -57,19 +57,38 @@ pub(super) fn no_sealing_key() -> Failure {
     Failure::new(Exit::Configuration, format!("api.sealing_key is not set, so no secret can be kept; {cure}"))
 }
 
-/// Refuses a schema that is behind: 75, for whoever migrates may be about to.
+/// Refuses a schema that is behind (75, for whoever migrates may be about to), and one that a newer version made.
 pub async fn demand_schema(store: &Store, database: &Database) -> Result<(), Failure> {
-    let missing = store.missing_migrations().await?;
-    if missing.is_empty() {
+    let schema = store.schema().await?;
+    refuse_newer(&schema, database)?;
+    if schema.missing.is_empty() {
         return Ok(());
     }
-    let (behind, address) = (behind(missing.len()), address(database));
+    let (behind, address) = (behind(schema.missing.len()), address(database));
     Err(Failure::new(Exit::Unavailable, format!("the schema of {address} is {behind}; run `deposit-watcher migrate`")))
 }
+
+/// Refuses a schema that a newer version made: 78, for no waiting helps. What that version means by its rows is not known
+/// here, and it may be about money.
+pub fn refuse_newer(schema: &Schema, database: &Database) -> Result<(), Failure> {
+    if schema.unknown.is_empty() {
+        return Ok(());
+    }
+    let (newer, address) = (newer(&schema.unknown), address(database));
+    Err(Failure::new(Exit::Configuration, format!("the schema of {address} is {newer}; {NEWER_CURE}")))
+}
+
+/// What to do about a schema that is newer than the program.
+pub const NEWER_CURE: &str = "run the version that migrated it, or a newer one";
 
 /// How much is missing, in words.
 pub(super) fn behind(migrations: usize) -> String {
     if migrations == 1 { "1 migration behind".to_owned() } else { format!("{migrations} migrations behind") }
+}
+
+/// How much newer it is, in words.
+pub fn newer(unknown: &[String]) -> String {
+    format!("newer than this program ({}): it has {}", env!("CARGO_PKG_VERSION"), unknown.join(", "))
 }
 
 /// Whether it answers before time is over; else why it did not the last time.

@@ -4,22 +4,33 @@ use super::args::Migrate;
 use super::exit::{Exit, Failure};
 use super::{connect, output};
 use crate::settings::Settings;
+use crate::store::Schema;
 
 pub(super) async fn run(settings: &Settings, asked: &Migrate) -> Result<(), Failure> {
     let store = connect::database(&settings.database).await?;
-    let missing = store.missing_migrations().await?;
-    if missing.is_empty() {
+    let schema = store.schema().await?;
+    if schema.is_ours() {
         return output::print("the schema is up to date\n");
     }
-    let verb = if asked.status { "missing" } else { "applied" };
-    if !asked.status {
-        store.migrate().await?;
-    }
-    output::print(&missing.iter().map(|name| format!("{verb} {name}\n")).collect::<String>())?;
     if asked.status {
-        let (behind, address) = (connect::behind(missing.len()), connect::address(&settings.database));
-        let reason = format!("the schema of {address} is {behind}; run `deposit-watcher migrate`");
-        return Err(Failure::new(Exit::Found, reason));
+        return status(&schema, settings);
     }
-    Ok(())
+    connect::refuse_newer(&schema, &settings.database)?;
+    store.migrate().await?;
+    output::print(&lines("applied", &schema.missing))
+}
+
+fn status(schema: &Schema, settings: &Settings) -> Result<(), Failure> {
+    output::print(&(lines("missing", &schema.missing) + &lines("unknown", &schema.unknown)))?;
+    let address = connect::address(&settings.database);
+    let (what, cure) = if schema.unknown.is_empty() {
+        (connect::behind(schema.missing.len()), "run `deposit-watcher migrate`")
+    } else {
+        (connect::newer(&schema.unknown), connect::NEWER_CURE)
+    };
+    Err(Failure::new(Exit::Found, format!("the schema of {address} is {what}; {cure}")))
+}
+
+fn lines(verb: &str, migrations: &[String]) -> String {
+    migrations.iter().map(|name| format!("{verb} {name}\n")).collect()
 }

@@ -30,10 +30,15 @@ pub(super) struct Columns {
 /// Prints lines of one kind.
 pub(super) fn table<T: Serialize>(lines: &[T], columns: Columns, output: Output) -> Result<(), Failure> {
     match output {
-        Output::Text => print(&aligned(columns.text, &cells(lines, columns.text)?)),
+        Output::Text => print(&text(lines, columns)?),
         Output::Json => json(&lines),
         Output::Csv => print(&csv(columns.csv, &cells(lines, columns.csv)?)),
     }
+}
+
+/// Lines as people read them.
+pub(super) fn text<T: Serialize>(lines: &[T], columns: Columns) -> Result<String, Failure> {
+    Ok(aligned(columns.text, &cells(lines, columns.text)?))
 }
 
 /// Prints one line by itself: as a card for people, as one object for programs.

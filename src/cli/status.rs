@@ -1,18 +1,20 @@
 //! `status`: a line per network and its sessions by status, as the database has it. Not for endpoints: those are asked
 //! by `check`, and told by readiness and metrics of who works the network.
 
+mod watch;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::args::Shape;
+use super::args_operating::Status;
 use super::connect;
 use super::exit::Failure;
 use super::output::{self, Columns, Output};
 use crate::domain::SessionStatus;
 use crate::settings::{Network, Settings};
-use crate::store::NetworkStatus;
+use crate::store::{Error, NetworkStatus, Store};
 
 const COLUMNS: Columns = Columns {
     text: &["network", "state", "head", "scanned", "confirmed", "lag_blocks", "lag_seconds", "holder", "sessions"],
@@ -32,6 +34,7 @@ const COLUMNS: Columns = Columns {
         "expired",
         "underpaid",
         "overpaid",
+        "why",
     ],
 };
 
@@ -49,6 +52,8 @@ struct Line {
     lag_seconds: Option<u64>,
     holder: Option<String>,
     halted: Option<String>,
+    /// What keeps its holder from working it, as it found last.
+    why: Option<String>,
     /// By status, in words.
     sessions: String,
     created: u64,
@@ -60,36 +65,57 @@ struct Line {
     overpaid: u64,
 }
 
-pub(super) async fn run(settings: &Settings, shape: Shape) -> Result<(), Failure> {
-    let store = connect::ready(&settings.database).await?;
-    let (statuses, counts) = (store.network_statuses().await?, store.session_counts().await?);
-    let lines = lines(&settings.networks, &statuses, counts);
-    output::table(&lines, COLUMNS, shape.output)?;
-    match shape.output {
-        Output::Text => lines.iter().try_for_each(|line| output::print(&line.trouble())),
-        Output::Json | Output::Csv => Ok(()),
+pub(super) async fn run(settings: &Settings, asked: &Status) -> Result<(), Failure> {
+    match (asked.watch, asked.shape.output) {
+        (true, Output::Text) => return watch::run(settings, asked.interval).await,
+        (true, Output::Json | Output::Csv) => {
+            return Err(Failure::usage("--watch is for people; a program asks again, without it"));
+        }
+        (false, _) => {}
     }
+    let store = connect::ready(&settings.database).await?;
+    let lines = lines(settings, &store).await?;
+    match asked.shape.output {
+        Output::Text => output::print(&(screen(&lines)? + &trouble(&lines))),
+        Output::Json | Output::Csv => output::table(&lines, COLUMNS, asked.shape.output),
+    }
+}
+
+async fn lines(settings: &Settings, store: &Store) -> Result<Vec<Line>, Error> {
+    Ok(of(&settings.networks, &store.network_statuses().await?, store.session_counts().await?))
+}
+
+/// The table, for people.
+fn screen(lines: &[Line]) -> Result<String, Failure> {
+    output::text(lines, COLUMNS)
+}
+
+/// What is wrong below it, a line each.
+fn trouble(lines: &[Line]) -> String {
+    lines.iter().map(Line::trouble).collect()
 }
 
 impl Line {
     /// What is wrong and the cure, for people; nothing where all is well.
     fn trouble(&self) -> String {
         let network = &self.network;
-        let text = match (self.state, &self.halted) {
-            (_, Some(why)) => {
+        let text = match (self.state, &self.halted, &self.why) {
+            (_, Some(why), _) => {
                 format!("{network} is halted: {why}")
             }
-            ("blind", None) => {
-                format!("{network} gives no heads to who works it; `deposit-watcher check` asks its endpoints")
+            ("blind", None, why) => {
+                let why = why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
+                format!("{network} gives no heads to who works it{why}; `deposit-watcher check` asks its endpoints")
             }
-            ("idle", None) => format!("{network} is worked by nobody; start `deposit-watcher run`"),
-            (_, None) => return String::new(),
+            ("idle", None, _) => format!("{network} is worked by nobody; start `deposit-watcher run`"),
+            (_, None, Some(why)) => format!("{network} is worked with trouble: {why}"),
+            (_, None, None) => return String::new(),
         };
         text.replace(char::is_control, " ") + "\n"
     }
 }
 
-fn lines(networks: &[Network], statuses: &[NetworkStatus], counts: Vec<(String, String, u64)>) -> Vec<Line> {
+fn of(networks: &[Network], statuses: &[NetworkStatus], counts: Vec<(String, String, u64)>) -> Vec<Line> {
     let mut sessions: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
     for (network, status, count) in counts {
         sessions.entry(network).or_default().insert(status, count);
@@ -126,6 +152,7 @@ fn line(
         lag_seconds: lag.map(|(_, time)| time.as_secs()),
         holder: status.and_then(|status| status.holder.clone()),
         halted: status.and_then(|status| status.halted.clone()),
+        why: status.and_then(|status| status.why.clone()),
         sessions: words.collect::<Vec<_>>().join(", "),
         created: count(SessionStatus::Created),
         pending: count(SessionStatus::Pending),
@@ -185,6 +212,7 @@ mod tests {
             confirmed: Some(90),
             holder: None,
             halted: None,
+            why: None,
             now: at(100),
         }
     }
@@ -202,9 +230,27 @@ mod tests {
     #[test]
     fn what_is_not_configured_shows_too() {
         let counts = vec![("plygon".to_owned(), "CREATED".to_owned(), 2), ("base".to_owned(), "EXPIRED".to_owned(), 1)];
-        let lines = lines(&[], &[status()], counts);
+        let lines = of(&[], &[status()], counts);
         let shown: Vec<_> =
             lines.iter().map(|line| (line.network.as_str(), line.state, line.sessions.as_str())).collect();
         assert_eq!(shown, [("base", "unknown", "1 EXPIRED"), ("plygon", "unknown", "2 CREATED")]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_reason() {
+        let line = |state, halted: Option<&str>, why: Option<&str>| {
+            let mut line = line("base", None, Some(&status()), &BTreeMap::new());
+            (line.state, line.halted, line.why) = (state, halted.map(str::to_owned), why.map(str::to_owned));
+            line.trouble()
+        };
+        assert_eq!(line("working", None, None), "");
+        let blind = line("blind", None, Some("no endpoint is usable: one is down"));
+        assert!(
+            blind.starts_with("base gives no heads to who works it: no endpoint is usable: one is down; "),
+            "{blind}"
+        );
+        assert!(line("blind", None, None).starts_with("base gives no heads to who works it; "));
+        assert_eq!(line("working", None, Some("a\nb")), "base is worked with trouble: a b\n");
+        assert_eq!(line("halted", Some("other genesis"), Some("x")), "base is halted: other genesis\n");
     }
 }

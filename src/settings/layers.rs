@@ -14,6 +14,9 @@ use crate::domain::Slug;
 /// `DEPOSIT_WATCHER_SERVICE_HOST` and more for a service of our name.
 const PREFIX: &str = "DEPOSIT_WATCHER__";
 
+/// How the command line is called where a value's origin is told.
+pub(super) const COMMAND_LINE: &str = "the command line";
+
 /// The parts of the longest key, `networks.SLUG.rpc.KEY.url`.
 const DEEPEST: usize = 5;
 
@@ -67,7 +70,7 @@ impl Layer {
         let last: BTreeMap<&str, &str> = flags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         let mut layer = Layer::default();
         for (key, value) in last {
-            layer.give(key, "the command line", value.to_owned(), problems);
+            layer.give(key, COMMAND_LINE, value.to_owned(), problems);
         }
         layer
     }

@@ -7,6 +7,7 @@
 //! ([`Problems`]). [`presets`] says what we recommend, [`Settings::digest`] whether two watchers agree about money.
 
 mod digest;
+mod effective;
 mod endpoints;
 mod faces;
 pub mod kill;
@@ -23,6 +24,7 @@ mod tests;
 mod tokens;
 mod value;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -30,11 +32,12 @@ use std::time::Duration;
 use ipnet::IpNet;
 use url::Url;
 
+pub use effective::{Effective, Source, effective};
 pub use problems::{Problem, Problems, nearest};
 
 use crate::domain::{Address, BlockNumber, ChainId, EndpointKey, Finality, Secret, Slug, Token};
 use layers::Layer;
-use section::Section;
+use section::{Section, Written};
 
 /// Reads the configuration: defaults ⊂ `files` in their order (`networks.toml` where none is given) ⊂ `DATABASE_URL` ⊂
 /// `DEPOSIT_WATCHER__SECTION__KEY` ⊂ `flags`, which are (dotted key, value), the last of a key winning.
@@ -45,6 +48,23 @@ pub fn load(
     environment: impl Iterator<Item = (String, String)>,
     flags: &[(String, String)],
 ) -> Result<Settings, Problems> {
+    read_all(files, environment, flags).map(|read| read.settings)
+}
+
+/// What was read, and from where.
+struct Read {
+    settings: Settings,
+    /// Every key that was given.
+    written: BTreeMap<String, Written>,
+    /// The names of the files.
+    files: Vec<String>,
+}
+
+fn read_all(
+    files: &[PathBuf],
+    environment: impl Iterator<Item = (String, String)>,
+    flags: &[(String, String)],
+) -> Result<Read, Problems> {
     let mut problems = Problems::default();
     let files = layers::files_or_default(files);
     let mut layers: Vec<Layer> = files.iter().filter_map(|path| Layer::file(path, &mut problems)).collect();
@@ -57,8 +77,10 @@ pub fn load(
     let names: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
     let mut root = Section::root(values, names.join(", "));
     let settings = read::settings(&mut root);
-    problems.append(root.finish().0);
-    settings.filter(|_| problems.is_empty()).ok_or(problems)
+    let finished = root.finish();
+    problems.append(finished.problems);
+    let settings = settings.filter(|_| problems.is_empty()).ok_or(problems)?;
+    Ok(Read { settings, written: finished.written, files: names })
 }
 
 /// The process's environment as [`load`] takes it. What is not Unicode is made so: as a value it will be refused.
@@ -86,6 +108,8 @@ pub struct Settings {
     pub sessions: Sessions,
     /// `[page]`
     pub page: Page,
+    /// `[retention]`
+    pub retention: Retention,
     /// `[networks.*]`, in order of their slug; disabled ones included.
     pub networks: Vec<Network>,
 }
@@ -190,6 +214,17 @@ pub struct Sessions {
     pub late_window: Duration,
     /// Senders that never pay (treasury, sweeps).
     pub own_addresses: Vec<Address>,
+}
+
+/// `[retention]`: what is older is pruned; `None` keeps it for ever.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// Recorded blocks without transfers.
+    pub blocks: Option<Duration>,
+    /// Events that later ones have overtaken.
+    pub events: Option<Duration>,
+    /// Deliveries that ended, with their attempts.
+    pub deliveries: Option<Duration>,
 }
 
 /// `sessions.amount_clash`

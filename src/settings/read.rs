@@ -1,4 +1,4 @@
-//! Reads the sections that the watcher needs: database, http, admin, sessions. Those of the API and of webhooks are read in
+//! Reads the sections that the watcher needs: database, http, admin, sessions, retention. Those of the API and of webhooks are read in
 //! [`super::faces`], networks in files of their own; how a value is read is [`super::section`].
 
 use std::net::SocketAddr;
@@ -8,7 +8,8 @@ use std::time::Duration;
 use url::Url;
 
 use super::section::Section;
-use super::{Admin, AmountClash, Database, Http, Sessions, Settings, faces, networks, secret};
+use super::value::duration;
+use super::{Admin, AmountClash, Database, Http, Retention, Sessions, Settings, faces, networks, secret};
 use crate::domain::{Address, Secret, parse_address};
 
 /// Seconds, as the defaults and bounds below count them.
@@ -39,9 +40,10 @@ pub(super) fn settings(root: &mut Section) -> Option<Settings> {
     let limits = root.section("limits", faces::limits);
     let webhooks = root.section("webhooks", faces::webhooks);
     let page = root.section("page", faces::page);
+    let retention = root.section("retention", retention);
     let networks = networks::all(root);
     let (database, http, admin, networks) = (database?, http?, admin?, networks?);
-    Some(Settings { database, http, admin, api, limits, webhooks, sessions, page, networks })
+    Some(Settings { database, http, admin, api, limits, webhooks, sessions, page, retention, networks })
 }
 
 fn database(section: &mut Section) -> Option<Database> {
@@ -113,6 +115,14 @@ fn amount_clash(section: &mut Section) -> AmountClash {
         ("allow", AmountClash::Allow),
     ];
     section.choice("amount_clash", &words).unwrap_or(AmountClash::Bump)
+}
+
+fn retention(section: &mut Section) -> Retention {
+    let mut kept = |key: &'static str| {
+        let read = |text: &str| if text == "off" { Ok(None) } else { duration(text, days(1), DECADE).map(Some) };
+        section.text(key, read).flatten()
+    };
+    Retention { blocks: kept("blocks"), events: kept("events"), deliveries: kept("deliveries") }
 }
 
 /// Sorted, each once.

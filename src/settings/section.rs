@@ -13,6 +13,24 @@ use super::problems::{shown, unknown};
 use super::value::{Given, duration, whole};
 use crate::domain::SlugError;
 
+/// Where a value was written, and as what: the latter only of paths, which are no secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Written {
+    pub(super) origin: String,
+    pub(super) text: String,
+}
+
+/// What was asked for in the end.
+#[derive(Debug, Default)]
+pub(super) struct Finished {
+    /// All faults, unknown keys among them.
+    pub(super) problems: Problems,
+    /// The pattern of every key that was asked for.
+    pub(super) keys: BTreeSet<String>,
+    /// Every key that was given.
+    pub(super) written: BTreeMap<String, Written>,
+}
+
 /// See the head of this file.
 pub(super) struct Section {
     path: String,
@@ -21,8 +39,7 @@ pub(super) struct Section {
     values: BTreeMap<String, Value>,
     asked: Vec<&'static str>,
     origins: BTreeMap<&'static str, String>,
-    problems: Problems,
-    keys: BTreeSet<String>,
+    finished: Finished,
 }
 
 impl Section {
@@ -35,18 +52,17 @@ impl Section {
             values: values.into_iter().collect(),
             asked: Vec::new(),
             origins: BTreeMap::new(),
-            problems: Problems::default(),
-            keys: BTreeSet::new(),
+            finished: Finished::default(),
         }
     }
 
-    /// Ends the reading: all faults, unknown keys among them, and the pattern of every key that was asked for.
-    pub(super) fn finish(mut self) -> (Problems, BTreeSet<String>) {
+    /// Ends the reading.
+    pub(super) fn finish(mut self) -> Finished {
         for (key, value) in std::mem::take(&mut self.values) {
             let origin = origin_of(&value).unwrap_or_else(|| self.origin.clone());
-            self.problems.add(origin, dotted(&self.path, &key), unknown(&key, &self.asked));
+            self.finished.problems.add(origin, dotted(&self.path, &key), unknown(&key, &self.asked));
         }
-        (self.problems, self.keys)
+        self.finished
     }
 
     /// Reads the section `key`, which may be absent.
@@ -71,7 +87,11 @@ impl Section {
                 entries.push(match parse(&name) {
                     Ok(key) => map.inner(&name, pattern.clone(), Some(value), |entry| read(key, entry)),
                     Err(error) => {
-                        map.problems.add(map.origin.clone(), dotted(&map.path, &name), format!("{error}; rename it"));
+                        map.finished.problems.add(
+                            map.origin.clone(),
+                            dotted(&map.path, &name),
+                            format!("{error}; rename it"),
+                        );
                         None
                     }
                 });
@@ -100,12 +120,13 @@ impl Section {
         };
         let (origin, path) = (section.origin.clone(), section.path.clone());
         let result = read(&mut section);
-        let (problems, keys) = section.finish();
-        self.keys.extend(keys);
+        let Finished { problems, keys, written } = section.finish();
+        self.finished.keys.extend(keys);
+        self.finished.written.extend(written);
         if misplaced {
-            self.problems.add(origin, path, "must be a section; write keys below it");
+            self.finished.problems.add(origin, path, "must be a section; write keys below it");
         } else {
-            self.problems.append(problems);
+            self.finished.problems.append(problems);
         }
         result
     }
@@ -113,17 +134,20 @@ impl Section {
     /// The value of `key` as written.
     fn take(&mut self, key: &'static str) -> Option<Given> {
         self.asked.push(key);
-        self.keys.insert(dotted(&self.pattern, key));
+        self.finished.keys.insert(dotted(&self.pattern, key));
         let value = self.values.remove(key)?;
         let origin = origin_of(&value).unwrap_or_else(|| self.origin.clone());
-        self.origins.insert(key, origin);
-        Some(Given(value.kind))
+        self.origins.insert(key, origin.clone());
+        let given = Given(value.kind);
+        let text = if key.ends_with("_file") { given.text().unwrap_or_default() } else { String::new() };
+        self.finished.written.insert(dotted(&self.path, key), Written { origin, text });
+        Some(given)
     }
 
     /// Notes what is wrong with `key`, where it was given, or else where it is missing.
     pub(super) fn fault(&mut self, key: &'static str, fault: impl Into<String>) {
         let origin = self.origins.get(key).unwrap_or(&self.origin).clone();
-        self.problems.add(origin, dotted(&self.path, key), fault);
+        self.finished.problems.add(origin, dotted(&self.path, key), fault);
     }
 
     /// Whether `key`, already asked for, was there.

@@ -2,6 +2,7 @@
 //! look like is tested beside its reader; the example file has its own tests in [`example`].
 
 mod digest;
+mod effective;
 mod example;
 mod faults;
 mod layering;

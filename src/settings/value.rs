@@ -54,12 +54,12 @@ pub(super) fn duration(text: &str, least: Duration, most: Duration) -> Result<Du
     if (least..=most).contains(&read) {
         return Ok(read);
     }
-    let [least, most] = [least, most].map(bound);
+    let [least, most] = [least, most].map(as_written);
     Err(format!("{} is not from {least} to {most}; write a duration within", shown(text)))
 }
 
-/// A bound as one would write it: `humantime` itself calls 365 days 11 months and a rest.
-fn bound(duration: Duration) -> String {
+/// A duration as one would write it: `humantime` itself calls 365 days 11 months and a rest.
+pub(super) fn as_written(duration: Duration) -> String {
     const DAY: u64 = 86_400;
     match duration.as_secs().checked_div(DAY) {
         Some(days) if days > 0 && days.saturating_mul(DAY) == duration.as_secs() => format!("{days}d"),
@@ -85,9 +85,9 @@ mod tests {
     }
 
     #[test]
-    fn bounds_read_as_one_would_write_them() {
+    fn durations_read_as_one_would_write_them() {
         for (seconds, text) in [(0, "0s"), (86_400, "1d"), (31_536_000, "365d"), (5_400, "1h 30m")] {
-            assert_eq!(bound(Duration::from_secs(seconds)), text);
+            assert_eq!(as_written(Duration::from_secs(seconds)), text);
         }
     }
 

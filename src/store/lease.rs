@@ -25,6 +25,8 @@ pub struct Fence {
 pub struct Lease {
     /// What writes must carry.
     pub fence: Fence,
+    /// What keeps its holder from working, for people who ask elsewhere; told with the next renewal.
+    pub trouble: Option<String>,
     holder: String,
 }
 
@@ -87,7 +89,7 @@ impl Store {
                SELECT $1, $2, 1, $3, clock_timestamp() + make_interval(secs => $4)
                 WHERE NOT EXISTS (SELECT FROM leases o WHERE o.expires_at > clock_timestamp() AND o.config_digest <> $3)
                ON CONFLICT (network) DO UPDATE SET holder = EXCLUDED.holder, fence = l.fence + 1,
-                      config_digest = EXCLUDED.config_digest, expires_at = EXCLUDED.expires_at
+                      config_digest = EXCLUDED.config_digest, expires_at = EXCLUDED.expires_at, trouble = NULL
                 WHERE l.expires_at <= clock_timestamp() OR $5 AND
                       (SELECT count(*) FROM leases a WHERE a.holder = l.holder AND a.expires_at > clock_timestamp())
                       >= 2 + (SELECT count(*) FROM leases a WHERE a.holder = $2 AND a.expires_at > clock_timestamp())
@@ -109,18 +111,19 @@ impl Store {
             .await?;
         let fence = Fence { network: network.clone(), number: taken.fence };
         unit.commit_unfenced().await?;
-        Ok(Some(Lease { fence, holder: holder.to_owned() }))
+        Ok(Some(Lease { fence, trouble: None, holder: holder.to_owned() }))
     }
 
     /// Lengthens a lease; false when it was lost.
     pub async fn renew_lease(&self, lease: &Lease) -> Result<bool, Error> {
         let renewed = sqlx::query!(
-            "UPDATE leases SET expires_at = clock_timestamp() + make_interval(secs => $4)
+            "UPDATE leases SET expires_at = clock_timestamp() + make_interval(secs => $4), trouble = $5
              WHERE network = $1 AND holder = $2 AND fence = $3",
             lease.fence.network.as_str(),
             lease.holder,
             lease.fence.number,
             LEASE_SECONDS,
+            lease.trouble,
         )
         .execute(&self.pool)
         .await?;

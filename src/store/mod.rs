@@ -25,8 +25,10 @@ mod outbox;
 mod overview;
 mod payment_steps;
 mod payments;
+mod pruning;
 mod reconciliations;
 mod rescans;
+mod schema;
 mod sessions;
 mod settlements;
 mod tickets;
@@ -38,8 +40,8 @@ mod viewing;
 mod webhooks;
 mod widgets;
 
+use sqlx::Executor;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{Executor, Row};
 
 pub use admission::{Examined, UnexaminedRow};
 pub use blocks::{BlockTime, RecordedBlock};
@@ -57,8 +59,10 @@ pub use outbox::{AttemptLine, DeliveryLine, DeliveryQuery, Queue, Retried};
 pub use overview::{NetworkStatus, SessionLine, TransferLine, UnmatchedCount};
 pub use payment_steps::{Chosen, NewPayment, PaymentAdded, PaymentCancelled};
 pub use payments::PaymentRow;
+pub use pruning::{Old, Pruned};
 pub use reconciliations::{BookedTransfer, Came, PastRun, ReconcileFigures, Reconciliation, Untold};
 pub use rescans::{Rescan, RescanReason};
+pub use schema::{MIGRATIONS, Schema};
 pub use sessions::{AddressFacts, Destination, GroupRow, SessionRow, SessionWrite, Transition};
 pub use settlements::{Matter, Payee, SettlementAsked, SettlementLine};
 pub use tokens::PinnedToken;
@@ -120,9 +124,6 @@ pub struct Store {
     lookup: Together<Looker>,
 }
 
-/// The embedded migrations, in order.
-pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
-
 impl Store {
     /// A pool that connects when it is first used.
     pub fn new(database: &Database) -> Result<Store, Error> {
@@ -153,41 +154,6 @@ impl Store {
     /// Why the server that answers cannot be used, where it cannot: it is a standby, or takes no writes.
     pub fn refusal(&self) -> Option<&'static str> {
         self.pool.refusal()
-    }
-
-    /// Applies what is missing of the embedded migrations. They hold a lock of their session, so not through pgBouncer.
-    pub async fn migrate(&self) -> Result<(), Error> {
-        if self.pool.are_shared() {
-            return match self.missing_migrations().await?.len() {
-                0 => Ok(()),
-                missing => Err(Error::Schema(format!(
-                    "{missing} migrations are missing and cannot be applied through pgBouncer; run `deposit-watcher migrate` \
-                     with a database.url that leads to PostgreSQL itself, and database.pgbouncer = false"
-                ))),
-            };
-        }
-        match MIGRATIONS.run(self.pool.unbounded()).await {
-            Ok(()) => Ok(()),
-            Err(sqlx::migrate::MigrateError::Execute(inner)) => Err(Error::from(inner)),
-            Err(other) => Err(Error::Schema(other.to_string())),
-        }
-    }
-
-    /// Descriptions of the embedded migrations that are not yet applied, in order.
-    pub async fn missing_migrations(&self) -> Result<Vec<String>, Error> {
-        let known = sqlx::query!(r#"SELECT to_regclass('_sqlx_migrations') IS NOT NULL AS "known!""#)
-            .fetch_one(&self.pool)
-            .await?
-            .known;
-        let mut applied: Vec<i64> = Vec::new();
-        if known {
-            let rows = self.pool.fetch_all(sqlx::raw_sql("SELECT version FROM _sqlx_migrations WHERE success")).await?;
-            for row in rows {
-                applied.push(row.try_get(0)?);
-            }
-        }
-        let missing = MIGRATIONS.iter().filter(|migration| !applied.contains(&migration.version));
-        Ok(missing.map(|migration| format!("{:04} {}", migration.version, migration.description)).collect())
     }
 
     /// What the connections do that may be open.

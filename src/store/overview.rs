@@ -26,6 +26,8 @@ pub struct NetworkStatus {
     pub holder: Option<String>,
     /// Why it is halted.
     pub halted: Option<String>,
+    /// What keeps its holder from working it, as he found last.
+    pub why: Option<String>,
     /// The database's clock.
     pub now: Time,
 }
@@ -131,7 +133,8 @@ impl Store {
         let rows = sqlx::query_as!(
             NetworkStatus,
             r#"SELECT n.slug AS network, n.head_number AS head, n.head_time, n.head_seen_at, n.scanned_number AS scanned, n.scanned_time,
-                      n.confirmed_number AS confirmed, l.holder AS "holder?", n.halted_reason AS halted, clock_timestamp() AS "now!"
+                      n.confirmed_number AS confirmed, l.holder AS "holder?", n.halted_reason AS halted,
+                      l.trouble AS "why?", clock_timestamp() AS "now!"
                  FROM networks n LEFT JOIN leases l ON l.network = n.slug AND l.expires_at > clock_timestamp() ORDER BY n.slug"#
         )
         .fetch_all(&self.pool)

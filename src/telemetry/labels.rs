@@ -238,6 +238,9 @@ pub(super) const DATABASE_KIND: Label = Label { name: "kind", values: |_, _| own
 /// What a connection that may be open does.
 pub(super) const DATABASE_STATE: Label = Label { name: "state", values: |_, _| owned(["busy", "idle", "unopened"]) };
 
+/// What is pruned.
+pub(super) const PRUNED_KIND: Label = Label { name: "kind", values: |_, _| owned(["blocks", "deliveries", "events"]) };
+
 /// A method of HTTP.
 pub(super) const HTTP_METHOD: Label = Label { name: "method", values: |_, _| owned(HTTP_METHODS) };
 

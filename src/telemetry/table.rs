@@ -9,8 +9,8 @@ use metrics::Unit;
 
 use super::labels::{
     CORRECTION_KIND, DATABASE_KIND, DATABASE_STATE, ENDPOINT, ENDPOINT_STATE, FROM, HTTP_METHOD, HTTP_STATUS,
-    INVALID_REASON, METHOD, NETWORK, NETWORK_OR_OTHER, RPC_OUTCOME, STATUS, STEP_KIND, TASK, TASK_NETWORK, TO, TOKEN,
-    TRANSFER_OUTCOME, UNMATCHED_REASON, VERSION, WEBHOOK_OUTCOME, WEBHOOK_STATE,
+    INVALID_REASON, METHOD, NETWORK, NETWORK_OR_OTHER, PRUNED_KIND, RPC_OUTCOME, STATUS, STEP_KIND, TASK, TASK_NETWORK,
+    TO, TOKEN, TRANSFER_OUTCOME, UNMATCHED_REASON, VERSION, WEBHOOK_OUTCOME, WEBHOOK_STATE,
 };
 use super::metrics::{AmountCounter, Counter, Description, Gauge, Histogram};
 use crate::domain::{BlockNumber, Time};
@@ -143,6 +143,11 @@ table! {
         "Connections this process may have, lent, resting or not opened; 0 of a kind that it has none of.";
     SCHEMA_MISSING_MIGRATIONS: Gauge<0> = "schema_missing_migrations" Count []
         "Migrations of this version that the database has not had.";
+    SCHEMA_UNKNOWN_MIGRATIONS: Gauge<0> = "schema_unknown_migrations" Count []
+        "Migrations of a newer version that the database has had.";
+
+    PRUNED_ROWS_TOTAL: Counter<1> = "pruned_rows_total" Count [PRUNED_KIND]
+        "Old rows that this process removed, as [retention] says.";
 
     // The process.
     TASK_HEARTBEAT_TIMESTAMP_SECONDS: Gauge<2, Time> = "task_heartbeat_timestamp_seconds" Seconds [TASK, TASK_NETWORK]

@@ -12,7 +12,7 @@ use crate::settings::Network;
 use crate::store::{NetworkRow, PinnedToken, RescanReason};
 
 /// A contract that answered is asked again once a day: proxies are upgraded.
-const ASK_AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const ASK_AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
 /// One that did not is asked again soon; nothing of it is confirmed meanwhile.
 const ASK_SOON: Duration = Duration::from_secs(10);
 

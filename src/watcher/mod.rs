@@ -5,6 +5,7 @@
 //! catch-up, restart and reorganisation are the same step with other numbers. Not for when to step: that is the roof's.
 
 pub mod admission;
+pub mod budget;
 mod derivation;
 mod effects;
 mod first_look;
@@ -24,6 +25,8 @@ mod witnesses;
 
 #[cfg(test)]
 mod admission_tests;
+#[cfg(test)]
+mod budget_tests;
 #[cfg(test)]
 mod matching_tests;
 

@@ -11,9 +11,9 @@ use crate::domain::{Address, BlockNumber, BlockRef, Finality, LogId, Transfer};
 use crate::store::{BlockTime, Cursor, Destination, NetworkRow, Rescan};
 
 /// A quiet chain is looked at again every so many blocks,
-const BLOCKS_WAIT: u64 = 50;
+pub(super) const BLOCKS_WAIT: u64 = 50;
 /// or every so many seconds of chain time.
-const SECONDS_WAIT: i64 = 300;
+pub(super) const SECONDS_WAIT: i64 = 300;
 
 /// A range to look at again.
 pub(super) struct Span {

@@ -108,8 +108,7 @@ impl Watcher {
             match witness.tagged(tag).await {
                 Ok(Some(block)) => told.push((witness, block)),
                 Ok(None) => {
-                    let what = "endpoint does not know this tag: nothing is confirmed by its word";
-                    tracing::warn!(network, %endpoint, tag = tag.as_str(), what);
+                    tracing::warn!(network, %endpoint, tag = tag.as_str(), "endpoint does not know this tag: nothing is confirmed by its word");
                 }
                 Err(error) => tracing::warn!(network, %endpoint, tag = tag.as_str(), %error, "tag cannot be read"),
             }

@@ -6,7 +6,7 @@ use sqlx::{Connection, Executor, PgConnection};
 
 use super::program::{MIGRATIONS, Program};
 use super::support::{self, Database};
-use super::watching::KEY;
+use super::watching::{KEY, Watcher, ask};
 
 #[test]
 fn a_database_that_is_away_is_75_after_a_bounded_wait_and_tells_no_secret() {
@@ -47,6 +47,75 @@ async fn the_schema_is_demanded_and_made() {
     assert_eq!(program.ok(&["migrate"]), behind.stdout.replace("missing", "applied"));
     assert_eq!(program.ok(&["migrate", "--status"]), "the schema is up to date\n");
     assert_eq!(program.ok(&["migrate"]), "the schema is up to date\n");
+}
+
+/// As if a newer version had migrated.
+const NEWER: &str = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+                     VALUES (9001, 'of tomorrow', true, ''::bytea, 0)";
+
+#[tokio::test]
+async fn a_newer_schema_is_refused_by_all_and_left_alone() {
+    let database = Database::create(&MIGRATIONS).await;
+    let pool = database.pool().await;
+    pool.execute(NEWER).await.unwrap();
+    let program = Program::at(&database.url());
+    let rescan = ["rescan", "--network", "anvil", "--from", "1", "--to", "1"];
+    let commands = [&["status"][..], &["watch"], &["api", "--set", KEY], &["run", "--set", KEY], &["migrate"], &rescan];
+    for command in
+        commands.into_iter().chain([&["sessions", "list"][..], &["businesses", "create", "shop", "--name", "A shop"]])
+    {
+        let reason = program.run(command).reason(78);
+        assert!(reason.contains("newer than this program") && reason.contains("9001 of tomorrow"), "{reason}");
+    }
+    let told = program.run(&["migrate", "--status"]);
+    assert_eq!(told.stdout, "unknown 9001 of tomorrow\n");
+    assert!(told.reason(3).contains("run the version that migrated it"), "{told:?}");
+    let found = program.run(&["check", "--output", "json"]);
+    assert!(found.reason(3).starts_with("the check found ") && found.stdout.contains("9001 of tomorrow"), "{found:?}");
+
+    // One that is behind besides is another line of the product's history: nothing is applied to it.
+    pool.execute("DELETE FROM _sqlx_migrations WHERE version = 1").await.unwrap();
+    assert!(program.run(&["migrate"]).reason(78).contains("9001 of tomorrow"));
+    let told = program.run(&["migrate", "--status"]);
+    assert!(
+        told.stdout.starts_with("missing 0001 ") && told.stdout.ends_with("unknown 9001 of tomorrow\n"),
+        "{told:?}"
+    );
+}
+
+#[tokio::test]
+async fn who_runs_while_a_newer_version_migrates_says_so() {
+    let database = Database::create(&MIGRATIONS).await;
+    let pool = database.pool().await;
+    let program = Program::at(&database.url());
+    let mut watcher = Watcher::start(&program, &["watch"]);
+    let mut server = Watcher::start(
+        &program,
+        &["api", "--set", "http.listen=127.0.0.1:0", "--set", KEY, "--set", "admin.api_listen=127.0.0.1:0"],
+    );
+    let (admin, starting) = (watcher.admin(), server.until("starting"));
+    let serving =
+        starting["admin"].as_str().unwrap().trim_start_matches("http://").trim_end_matches("/metrics").to_owned();
+    server.until("serving the API");
+    pool.execute(NEWER).await.unwrap();
+    let until = |at: &str, words: &str| {
+        let begun = Instant::now();
+        loop {
+            let ready = ask(at, "/readyz?verbose");
+            if ready.contains(words) {
+                return ready;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(30), "never said {words}: {ready}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    // The watcher is told to be stopped; the API serves on until the new ones do.
+    let said = until(&admin, "fail database: its schema is newer than this program");
+    assert!(said.starts_with("HTTP/1.1 503") && said.contains("9001 of tomorrow"), "{said}");
+    let said = until(&serving, "ok database (its schema is newer than this program");
+    assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+    assert_eq!(watcher.until("a newer version migrated the database")["unknown"], "9001 of tomorrow");
+    assert!(ask(&admin, "/metrics").contains("\ndeposit_watcher_schema_unknown_migrations 1\n"));
 }
 
 #[tokio::test]

@@ -12,11 +12,14 @@
 mod support;
 
 mod accounts;
+mod config;
 mod database;
 mod keeping;
 mod program;
+mod prune;
 mod sessions;
 mod settling;
+mod status;
 mod usage;
 mod watching;
 mod webhooks;

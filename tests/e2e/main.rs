@@ -36,6 +36,7 @@ mod proofs;
 mod reconcile;
 mod reorganisations;
 mod restart;
+mod restore;
 mod secrets;
 mod simulation;
 mod socket;

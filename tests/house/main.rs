@@ -3,6 +3,8 @@
 
 #[cfg(test)]
 mod alerts;
+#[cfg(test)]
+mod capacity;
 mod commands;
 #[cfg(test)]
 mod docs;
@@ -12,6 +14,8 @@ mod faults;
 mod floors;
 #[cfg(test)]
 mod logs;
+#[cfg(test)]
+mod messages;
 #[cfg(test)]
 mod metrics;
 #[cfg(test)]

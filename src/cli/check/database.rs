@@ -32,9 +32,13 @@ async fn inside(
     store: &Store,
     books: bool,
 ) -> Result<(Vec<Line>, Vec<(Slug, Option<BlockHash>)>), Error> {
-    let missing = store.missing_migrations().await?;
-    if !missing.is_empty() {
-        let what = format!("the schema is {}: {}", connect::behind(missing.len()), missing.join(", "));
+    let schema = store.schema().await?;
+    if !schema.unknown.is_empty() {
+        let what = format!("the schema is {}", connect::newer(&schema.unknown));
+        return Ok((vec![Line::finding("database", what, connect::NEWER_CURE)], Vec::new()));
+    }
+    if !schema.missing.is_empty() {
+        let what = format!("the schema is {}: {}", connect::behind(schema.missing.len()), schema.missing.join(", "));
         return Ok((vec![Line::finding("database", what, "run `deposit-watcher migrate`")], Vec::new()));
     }
     let mut lines =

@@ -1,12 +1,15 @@
 //! Every endpoint of a network: its chain, the age of its head, the range of logs it gives, its tags, its proofs; and every
 //! token's decimals. Asks the outside world; says keys, never addresses.
 
+use std::time::Duration;
+
 use chrono::Utc;
 
 use super::Line;
 use crate::chain::{Decimals, Endpoint, EndpointReport, EndpointState, Error, Pool, RangeAsk, Tag, Unproven};
 use crate::domain::{BlockHash, Finality, Header, Token};
 use crate::settings::{Network, Verify};
+use crate::watcher::budget::{Pace, calls_a_day};
 
 pub(super) async fn look(network: &Network, pinned: Option<BlockHash>) -> Vec<Line> {
     let pool = match Pool::connect(network) {
@@ -22,6 +25,9 @@ pub(super) async fn look(network: &Network, pinned: Option<BlockHash>) -> Vec<Li
         lines.extend(one(network, endpoint, &report).await);
     }
     let usable = pool.first().await;
+    if let Ok(endpoint) = &usable {
+        lines.extend(cost(network, endpoint).await);
+    }
     for token in &network.tokens {
         lines.push(match &usable {
             Ok(endpoint) => decimals(network, endpoint, token).await,
@@ -29,6 +35,34 @@ pub(super) async fn look(network: &Network, pinned: Option<BlockHash>) -> Vec<Li
         });
     }
     lines
+}
+
+/// So many blocks say how fast they come.
+const PACE_OVER: u64 = 200;
+
+/// What following it costs, as its blocks come now: nobody likes to learn that from a bill.
+async fn cost(network: &Network, endpoint: &Endpoint) -> Option<Line> {
+    let head = endpoint.latest().await.ok()?;
+    let back = head.block.number.minus(PACE_OVER);
+    let blocks = u32::try_from(head.block.number.above(back)).ok()?;
+    let then = endpoint.header(back).await.ok()??;
+    let block_time = head.time.signed_duration_since(then.time).to_std().ok()?.checked_div(blocks)?;
+    if block_time.is_zero() {
+        return None;
+    }
+    let tag_behind = match tag_of(network) {
+        Some(tag) => head.block.number.above(endpoint.tagged(tag).await.ok()??.number),
+        None => 0,
+    };
+    let tag_behind = block_time.saturating_mul(u32::try_from(tag_behind).unwrap_or(u32::MAX));
+    let pushed = network.endpoints.iter().any(|one| ["ws", "wss"].contains(&one.url.expose().scheme()));
+    let pace = Pace { block_time, tag_behind, pushed, paid: false };
+    let (quiet, busy) = (calls_a_day(network, pace).all(), calls_a_day(network, Pace { paid: true, ..pace }).all());
+    let block_time = humantime::format_duration(Duration::from_millis(u64::try_from(block_time.as_millis()).ok()?));
+    let what = format!(
+        "a block every {block_time}: about {quiet} calls a day to all its endpoints, {busy} if every block held a payment"
+    );
+    Some(Line::ok(format!("network {}", network.slug), what))
 }
 
 /// How many of the newest blocks are tried for one that holds a transaction.
@@ -106,12 +140,16 @@ async fn range(network: &Network, part: &str, endpoint: &Endpoint, head: Header)
     }
 }
 
+fn tag_of(network: &Network) -> Option<Tag> {
+    match network.finality {
+        Finality::Confirmations(_) => None,
+        Finality::Safe => Some(Tag::Safe),
+        Finality::Finalized => Some(Tag::Finalized),
+    }
+}
+
 async fn tag(network: &Network, part: &str, endpoint: &Endpoint) -> Option<Line> {
-    let tag = match network.finality {
-        Finality::Confirmations(_) => return None,
-        Finality::Safe => Tag::Safe,
-        Finality::Finalized => Tag::Finalized,
-    };
+    let tag = tag_of(network)?;
     Some(match endpoint.tagged(tag).await {
         Ok(Some(block)) => Line::ok(part, format!("its `{}` block is {}", tag.as_str(), block.number)),
         Ok(None) => {

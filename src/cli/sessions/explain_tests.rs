@@ -98,6 +98,7 @@ fn status() -> NetworkStatus {
         confirmed: Some(90),
         holder: Some("host-1".to_owned()),
         halted: None,
+        why: None,
         now: at(101),
     }
 }

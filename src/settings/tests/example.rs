@@ -97,9 +97,9 @@ fn it_names_every_key_that_is_read_and_no_other() {
     patterns("", parse(&uncommented()), &mut named);
     let mut root = Section::root(parse(EXAMPLE), String::new());
     read::settings(&mut root).expect("settings");
-    let (problems, read) = root.finish();
-    assert!(problems.is_empty(), "{problems}");
-    assert_eq!(named, read);
+    let finished = root.finish();
+    assert!(finished.problems.is_empty(), "{}", finished.problems);
+    assert_eq!(named, finished.keys);
 }
 
 #[test]
@@ -127,6 +127,7 @@ fn the_defaults_that_it_tells_are_the_defaults() {
     assert_eq!(format!("{:?}", told.limits), format!("{:?}", silent.limits));
     assert_eq!(format!("{:?}", told.webhooks), format!("{:?}", silent.webhooks));
     assert_eq!(format!("{:?}", told.sessions), format!("{:?}", silent.sessions));
+    assert_eq!(told.retention, silent.retention);
     let polygon = told.networks.into_iter().find(|network| network.slug.as_str() == "polygon").unwrap();
     let bare = |network: Network| Network { endpoints: Vec::new(), tokens: network.tokens[..1].to_vec(), ..network };
     let silent = silent.networks.into_iter().next().unwrap();

@@ -2,6 +2,7 @@
 //! watcher that is wrong.
 
 mod books;
+mod pruning;
 mod reserve;
 mod roles;
 mod sessions;

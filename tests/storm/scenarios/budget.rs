@@ -1,6 +1,9 @@
 //! What a step costs in calls, counted where they arrive.
 
+use std::time::Duration;
+
 use alloy::primitives::U256;
+use deposit_watcher::watcher::budget::{Pace, calls_a_day};
 
 use crate::rig::{Rig, Rules};
 use crate::scripted::{TOKEN, account};
@@ -80,4 +83,38 @@ async fn a_second_look_at_a_quiet_chain_is_one_in_fifty_blocks() {
     }
     let again = rig.two.counts().packets;
     assert!(again <= 2, "{again} second looks at 100 quiet blocks");
+}
+
+/// What `check` says of a day, and docs/OPERATING.md, is what is asked.
+#[tokio::test]
+async fn a_day_costs_as_much_as_is_foretold() {
+    const STEPS: u64 = 150;
+    for (blocks, quorum) in [(1, 1), (5, 1), (1, 2)] {
+        let mut rules = Rules::default();
+        rules.network.reorg_window = 64;
+        rules.network.quorum = quorum;
+        rules.network.poll_interval = Duration::from_secs(blocks);
+        let second = Duration::from_secs(1);
+        let pace = Pace { block_time: second, tag_behind: Duration::ZERO, pushed: false, paid: false };
+        let day = calls_a_day(&rules.network, pace);
+        let foretold = (day.first + day.second) * STEPS * blocks / 86_400;
+        let mut rig = at_rest(rules).await;
+        let mut time = rig.time().unsigned_abs();
+        for _ in 0..STEPS {
+            for _ in 0..blocks {
+                time += 1;
+                rig.world.mine_at(time, vec![]);
+            }
+            rig.step().await.unwrap();
+        }
+        // The second looks alone go to the other operator, where one is enough.
+        let again = rig.two.counts().calls.values().sum::<u64>();
+        let looks = day.second * STEPS * blocks / 86_400;
+        assert!(quorum > 1 || again.abs_diff(looks) <= 2, "{blocks} blocks a step: {again} instead of {looks}");
+        let made = calls(&rig);
+        assert!(
+            made.abs_diff(foretold) <= foretold / 25,
+            "{blocks} blocks a step, quorum {quorum}: {made} instead of {foretold}"
+        );
+    }
 }

@@ -88,6 +88,8 @@ const MUST_HAPPEN: &[&str] = &[
     "person: refunds",
     "person: releases",
     "person: settles what is not confirmed yet",
+    "pruned: blocks",
+    "pruned: events",
     "reason: already_paid",
     "reason: ambiguous",
     "reason: amount_mismatch",

@@ -10,6 +10,7 @@ mod faults;
 mod nodes;
 mod oracle;
 mod person;
+mod pruning;
 mod seed;
 mod seeds;
 mod thief;

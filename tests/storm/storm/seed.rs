@@ -199,9 +199,11 @@ impl Seed {
                 13 => self.reorganise_too_deep().await,
                 _ => self.decide().await,
             }
+            self.prune_blocks().await;
         }
         self.calm().await;
         self.verdict().await;
+        self.prune_events().await;
         let Seed { rig, coverage, .. } = self;
         rig.remove().await;
         coverage
