@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use super::args_accounts::{ApiKeys, Businesses, Widgets};
+use super::args_report::Report;
 use super::args_webhooks::Webhooks;
 use super::output::Output;
 use crate::deposits::simulation::{MOST_BLOCKS, MOST_DEPTH};
@@ -71,6 +72,9 @@ pub enum Command {
     /// Look at transfers, matched or not.
     #[command(subcommand)]
     Transfers(Transfers),
+    /// What was booked in a period, for finance: as CSV or JSON, the ledger for hledger and beancount, too.
+    #[command(subcommand)]
+    Report(Report),
     /// Who sessions belong to.
     #[command(subcommand)]
     Businesses(Businesses),

@@ -6,6 +6,7 @@
 mod api_keys;
 pub mod args;
 pub mod args_accounts;
+pub mod args_report;
 pub mod args_webhooks;
 mod businesses;
 mod check;
@@ -20,6 +21,7 @@ mod parse;
 mod pay;
 mod reasons;
 mod refusals;
+mod report;
 mod rescan;
 mod resume;
 mod sessions;
@@ -48,6 +50,7 @@ pub async fn run(settings: &Settings, command: &Command) -> Result<(), Failure> 
         Command::Sessions(asked) => sessions::run(settings, asked).await,
         Command::Pay(asked) => pay::run(settings, asked).await,
         Command::Transfers(asked) => transfers::run(settings, asked).await,
+        Command::Report(asked) => report::run(settings, asked).await,
         Command::Businesses(asked) => businesses::run(settings, asked).await,
         Command::Widgets(asked) => widgets::run(settings, asked).await,
         Command::ApiKeys(asked) => api_keys::run(settings, asked).await,

@@ -15,6 +15,7 @@ mod accounts;
 mod database;
 mod keeping;
 mod program;
+mod report;
 mod sessions;
 mod usage;
 mod watching;
