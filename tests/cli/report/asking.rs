@@ -1,6 +1,6 @@
 //! What is asked wrongly is refused with what would be right; files are whole or not there; strangers' words stay words.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 
 use sqlx::{Connection, Executor};
 
@@ -180,21 +180,28 @@ async fn a_file_is_whole_or_not_there_and_takes_no_others_place() {
     assert!(names().iter().all(|name| !name.to_string_lossy().contains("half")), "{:?}", names());
 }
 
+/// More lines in November than a pipe or a page holds.
+async fn many() -> Books {
+    let mut books = Books::empty().await;
+    books
+        .sql
+        .execute(
+            "INSERT INTO transfers (network, block_hash, log_index, block_number, block_time, tx_hash, token_address, from_address,
+                                    to_address, amount_units, amount, state, reason, paid_at)
+             VALUES ('anvil', '0x' || repeat('b', 64), 0, 7, now(), '0x' || lpad('1', 64, '0'), '0x5fbdb2315678afecb367f032d93f642f64180aa3',
+                     '0x' || repeat('1', 40), '0x' || repeat('2', 40), 1, 0.000001, 'ORPHANED', 'late', now());
+             INSERT INTO ledger (kind, booked_at, network, token_address, to_address, block_hash, log_index, tx_hash, units, amount)
+             SELECT 'confirm', '2024-11-02', t.network, t.token_address, t.to_address, t.block_hash, 0, t.tx_hash, 1, 0.000001
+               FROM transfers t, generate_series(1, 6000)",
+        )
+        .await
+        .unwrap();
+    books
+}
+
 #[tokio::test]
 async fn a_reader_that_went_away_is_no_failure_and_hears_no_reason() {
-    let books = Books::empty().await;
-    let mut sql = books.sql;
-    sql.execute(
-        "INSERT INTO transfers (network, block_hash, log_index, block_number, block_time, tx_hash, token_address, from_address,
-                                to_address, amount_units, amount, state, reason, paid_at)
-         VALUES ('anvil', '0x' || repeat('b', 64), 0, 7, now(), '0x' || repeat('a', 64), '0x5fbdb2315678afecb367f032d93f642f64180aa3',
-                 '0x' || repeat('1', 40), '0x' || repeat('2', 40), 1, 0.000001, 'ORPHANED', 'late', now());
-         INSERT INTO ledger (kind, booked_at, network, token_address, to_address, block_hash, log_index, tx_hash, units, amount)
-         SELECT 'confirm', '2024-11-02', t.network, t.token_address, t.to_address, t.block_hash, 0, t.tx_hash, 1, 0.000001
-           FROM transfers t, generate_series(1, 6000)",
-    )
-    .await
-    .unwrap();
+    let books = many().await;
     for format in ["csv", "json", "hledger", "beancount"] {
         let line = [&["report", "ledger", "--format", format], &NOVEMBER[..]].concat();
         let mut child = books.program.command(&line).spawn().unwrap();
@@ -203,12 +210,24 @@ async fn a_reader_that_went_away_is_no_failure_and_hears_no_reason() {
         let ended = Ended::from(child.wait_with_output().unwrap());
         assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{format}: {ended:?}");
     }
-    // Several pages, each line once.
-    let lines: Vec<serde_json::Value> =
-        serde_json::from_str(&books.program.ok(&[&["report", "ledger", "--format", "json"], &NOVEMBER[..]].concat()))
-            .unwrap();
+}
+
+#[tokio::test]
+async fn a_report_of_many_pages_is_of_one_moment_and_holds_each_line_once() {
+    let mut books = many().await;
+    let line = [&["report", "ledger", "--format", "json"], &NOVEMBER[..]].concat();
+    let mut child = books.program.command(&line).spawn().unwrap();
+    let mut reader = BufReader::new(child.stdout.take().unwrap());
+    let mut text = String::new();
+    // It has begun, and cannot be done before it is read on.
+    reader.read_line(&mut text).unwrap();
+    books.book(1, "confirm", "2024-11-20T00:00:00Z".parse().unwrap(), None, "1", "0.000001").await;
+    reader.read_to_string(&mut text).unwrap();
+    assert!(child.wait().unwrap().success());
+    let lines: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
     let numbers: std::collections::BTreeSet<i64> = lines.iter().map(|line| line["line"].as_i64().unwrap()).collect();
     assert_eq!((lines.len(), numbers.len()), (6_000, 6_000));
+    assert_eq!(books.report("ledger", "2024-11", "2024-12", &[]).len(), 6_001);
 }
 
 #[tokio::test]
