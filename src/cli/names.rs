@@ -98,6 +98,7 @@ mod tests {
         assert_eq!(zone("Europe/Berlin").unwrap().name(), "Europe/Berlin");
         for (text, near) in [
             ("europe/berlin", "did you mean Europe/Berlin?"),
+            ("EUROPE/BERLIN", "did you mean Europe/Berlin?"),
             ("new york", "did you mean America/New_York?"),
             ("Europe/Berln", "did you mean Europe/Berlin?"),
             ("utc", "did you mean UTC or Etc/UTC?"),
