@@ -179,7 +179,7 @@ impl Books {
         sqlx::query(
             "INSERT INTO transfers (network, block_hash, log_index, block_number, block_time, tx_hash, token_address, from_address,
                                     to_address, amount_units, amount, state, reason, paid_at)
-             VALUES ($1, '0x' || lpad(to_hex($2), 64, 'b'), $2 % 7, 1000 + $2, '2024-09-19T00:00:00Z'::timestamptz + $2 * interval '12 s',
+             VALUES ($1, '0x' || repeat('b', 32) || lpad(to_hex($2), 32, '0'), $2 % 7, 1000 + $2, '2024-09-19T00:00:00Z'::timestamptz + $2 * interval '12 s',
                      '0x' || lpad(to_hex($2), 64, '0'), $3, '0x' || repeat('ee', 20), '0x' || repeat('ab', 20),
                      $4::text::numeric, $5::text::numeric, 'ORPHANED', 'late', now())",
         )
