@@ -68,6 +68,7 @@ async fn carry_out(arguments: &Arguments) -> Result<(), Failure> {
         | Command::Sessions(_)
         | Command::Pay(_)
         | Command::Transfers(_)
+        | Command::Report(_)
         | Command::Businesses(_)
         | Command::Widgets(_)
         | Command::ApiKeys(_)

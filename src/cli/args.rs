@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use super::args_accounts::{ApiKeys, Businesses, Widgets};
 use super::args_operating::{Config, Prune, Status};
 use super::args_reconcile::Reconcile;
+use super::args_report::Report;
 use super::args_transfers::Transfers;
 use super::args_webhooks::Webhooks;
 use super::output::Output;
@@ -77,6 +78,9 @@ pub enum Command {
     /// Look at transfers, matched or not, and settle those without an owner.
     #[command(subcommand)]
     Transfers(Transfers),
+    /// What was booked in a period, for finance: as CSV or JSON, the ledger for hledger and beancount, too.
+    #[command(subcommand)]
+    Report(Report),
     /// Who sessions belong to.
     #[command(subcommand)]
     Businesses(Businesses),

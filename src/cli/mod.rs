@@ -8,6 +8,7 @@ pub mod args;
 pub mod args_accounts;
 pub mod args_operating;
 pub mod args_reconcile;
+pub mod args_report;
 pub mod args_transfers;
 pub mod args_webhooks;
 mod businesses;
@@ -27,6 +28,7 @@ mod prune;
 mod reasons;
 mod reconcile;
 mod refusals;
+mod report;
 mod rescan;
 mod resume;
 mod sessions;
@@ -56,6 +58,7 @@ pub async fn run(settings: &Settings, command: &Command) -> Result<(), Failure> 
         Command::Sessions(asked) => sessions::run(settings, asked).await,
         Command::Pay(asked) => pay::run(settings, asked).await,
         Command::Transfers(asked) => transfers::run(settings, asked).await,
+        Command::Report(asked) => report::run(settings, asked).await,
         Command::Businesses(asked) => businesses::run(settings, asked).await,
         Command::Widgets(asked) => widgets::run(settings, asked).await,
         Command::ApiKeys(asked) => api_keys::run(settings, asked).await,

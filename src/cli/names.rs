@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::exit::Failure;
-use crate::domain::{SessionStatus, Token};
+use crate::domain::{SessionStatus, Token, Zone};
 use crate::settings::{Network, Settings, nearest};
 use crate::store::Store;
 
@@ -12,6 +12,27 @@ pub(super) fn status(text: &str) -> Result<SessionStatus, String> {
     let upper = text.to_uppercase();
     let all = SessionStatus::ALL.map(SessionStatus::as_str);
     SessionStatus::parse(&upper).ok_or_else(|| hint(&upper, &all))
+}
+
+/// A time zone by its name in the IANA database.
+pub(super) fn zone(text: &str) -> Result<Zone, String> {
+    Zone::parse(text).ok_or_else(|| zone_hint(text))
+}
+
+/// The zones that have this name in another case or as their last part, else the nearest.
+fn zone_hint(text: &str) -> String {
+    let typed = text.to_lowercase().replace(' ', "_");
+    let same = |name: &&str| {
+        let name = name.to_lowercase();
+        name == typed || name.rsplit('/').next() == Some(typed.as_str())
+    };
+    let names: Vec<&str> = Zone::names().collect();
+    let found: Vec<&str> = names.iter().copied().filter(same).take(5).collect();
+    let near = || nearest(text, &names).map(|name| vec![name]).unwrap_or_default();
+    match if found.is_empty() { near() } else { found } {
+        found if found.is_empty() => "names look like Europe/Paris, America/New_York or UTC".to_owned(),
+        found => format!("did you mean {}?", found.join(" or ")),
+    }
 }
 
 /// A configured network.
@@ -71,6 +92,22 @@ pub(super) fn hint(text: &str, valid: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_zone_is_found_by_its_city_its_case_and_its_letters() {
+        assert_eq!(zone("Europe/Berlin").unwrap().name(), "Europe/Berlin");
+        for (text, near) in [
+            ("europe/berlin", "did you mean Europe/Berlin?"),
+            ("EUROPE/BERLIN", "did you mean Europe/Berlin?"),
+            ("new york", "did you mean America/New_York?"),
+            ("Europe/Berln", "did you mean Europe/Berlin?"),
+            ("utc", "did you mean UTC or Etc/UTC?"),
+            ("somewhere far away", "names look like"),
+        ] {
+            let told = zone(text).unwrap_err();
+            assert!(told.starts_with(near) || near.contains(" or ") && told.contains("UTC"), "{text}: {told}");
+        }
+    }
 
     #[test]
     fn a_status_is_read_in_any_case_and_the_nearest_is_told() {

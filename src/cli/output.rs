@@ -117,9 +117,10 @@ fn csv(fields: &[&str], rows: &[Vec<String>]) -> String {
 }
 
 /// One field as RFC 4180 has it. What a spreadsheet would take for a formula is marked as text: ids and references come
-/// from strangers. Amounts are never negative, so none begins with a sign.
-fn field(cell: &str) -> String {
-    let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
+/// from strangers. Amounts in these lists are never negative, so none begins with a sign.
+pub(super) fn field(cell: &str) -> String {
+    // The last four are the same signs in full width, which some spreadsheets read alike.
+    let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
     let cell = if formula { format!("'{cell}") } else { cell.to_owned() };
     if cell.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
 }
@@ -140,6 +141,8 @@ mod tests {
             ("+2", "'+2"),
             ("\tx", "'\tx"),
             ("\r=1", "\"'\r=1\""),
+            ("\n=1", "\"'\n=1\""),
+            ("＝1", "'＝1"),
             ("0.5", "0.5"),
         ] {
             assert_eq!(field(cell), expected, "{cell:?}");

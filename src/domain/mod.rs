@@ -5,8 +5,10 @@
 
 pub mod address;
 pub mod amount;
+pub mod balance;
 pub mod block;
 pub mod business;
+pub mod calendar;
 pub mod language;
 pub mod network;
 pub mod secret;
@@ -17,8 +19,10 @@ pub mod transfer;
 
 pub use address::{Address, AddressError, TxHash, parse_address};
 pub use amount::{AmountError, Units, format_decimal};
+pub use balance::Balance;
 pub use block::{BlockHash, BlockNumber, BlockRef, Header, Time, time_from_unix};
 pub use business::{ApiKeyId, BusinessId, DeliveryId, Fault, WebhookId, WidgetId};
+pub use calendar::{Period, PeriodError, Zone};
 pub use language::Language;
 pub use network::{ChainId, EndpointKey, Finality, MAINNET_CHAIN_IDS, Slug, SlugError, TESTNET_CHAIN_IDS};
 pub use secret::Secret;

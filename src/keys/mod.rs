@@ -11,4 +11,4 @@ mod keyring;
 mod secrets;
 
 pub use keyring::{KeyError, Keyring};
-pub use secrets::{digest, hmac_sha256, random_id, random_key, random_secret, same};
+pub use secrets::{Fingerprint, digest, hmac_sha256, random_id, random_key, random_secret, same};

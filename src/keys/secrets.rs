@@ -29,6 +29,28 @@ pub fn digest(secret: &[u8]) -> [u8; 32] {
     bytes
 }
 
+/// SHA-256 of what comes in pieces, such as a file that is being written.
+#[derive(Clone)]
+pub struct Fingerprint(sha::Context);
+
+impl Default for Fingerprint {
+    fn default() -> Self {
+        Fingerprint(sha::Context::new(&sha::SHA256))
+    }
+}
+
+impl Fingerprint {
+    /// The next piece.
+    pub fn take(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    /// Of all pieces, as 64 hexadecimal digits.
+    pub fn hex(self) -> String {
+        self.0.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
 /// HMAC-SHA256 (RFC 2104) over the parts, one after the other.
 pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
@@ -66,6 +88,9 @@ mod tests {
     fn digests_are_what_the_standards_say() {
         // FIPS 180-2, B.1; RFC 4231, test case 2.
         assert_eq!(hex(&digest(b"abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        let mut fingerprint = Fingerprint::default();
+        [&b"a"[..], b"", b"bc"].into_iter().for_each(|piece| fingerprint.take(piece));
+        assert_eq!(fingerprint.hex(), hex(&digest(b"abc")));
         let mac = hmac_sha256(b"Jefe", &[b"what do ya want ", b"for nothing?"]);
         assert_eq!(hex(&mac), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
     }

@@ -18,6 +18,12 @@ const BEGIN: Opening = opening!(
      SET LOCAL idle_in_transaction_session_timeout = '5s'"
 );
 
+/// One state of the database, for a report that is read in pages. Whoever stops reading for longer than this loses it.
+pub(super) const READING: Opening = opening!(
+    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '20s'; \
+     SET LOCAL idle_in_transaction_session_timeout = '10min'"
+);
+
 /// An open transaction, begun and bounded in one round trip. sqlx's own could be begun so, too, but where the server gives
 /// up halfway its connection would go back inside a failed transaction.
 pub(super) struct Errand {

@@ -17,6 +17,7 @@ mod database;
 mod keeping;
 mod program;
 mod prune;
+mod report;
 mod sessions;
 mod settling;
 mod status;

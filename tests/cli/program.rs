@@ -56,6 +56,11 @@ impl Program {
         path
     }
 
+    /// A file of this name in its own folder, whether it is there or not.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
     /// To be started in its own folder.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_deposit-watcher"));

@@ -5,6 +5,10 @@ use clap::CommandFactory;
 use deposit_watcher::cli::{self, Arguments};
 
 use super::alerts::{RUNBOOKS, files};
+use super::docs::read;
+
+/// Documents besides the runbooks whose commands are looked at.
+const DOCUMENTS: [&str; 1] = ["docs/FINANCE.md"];
 
 /// How the ids begin that a command takes, by the words it begins with; the first that fits.
 const IDS: [(&str, &str); 8] = [
@@ -70,7 +74,8 @@ fn fault(command: &str) -> Option<String> {
 #[test]
 fn every_command_in_the_runbooks_and_in_the_help_is_right() {
     let (mut written_down, mut faults) = (0, Vec::new());
-    for (name, text) in files(RUNBOOKS, ".md") {
+    let documents = DOCUMENTS.map(|name| (name.to_owned(), read(name)));
+    for (name, text) in files(RUNBOOKS, ".md").into_iter().chain(documents) {
         let commands = written(&text);
         written_down += commands.len();
         faults.extend(commands.iter().filter_map(|command| Some(format!("{name}: {command} {}", fault(command)?))));

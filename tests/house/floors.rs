@@ -16,7 +16,7 @@ const FLOORS: [&[&str]; 6] = [
 ];
 
 /// What lives only below certain folders or in certain files of `src/`.
-const TENANTS: [(&str, &[&str]); 29] = [
+const TENANTS: [(&str, &[&str]); 30] = [
     ("alloy::consensus", &["chain/"]),
     ("alloy::providers", &["chain/"]),
     ("alloy::rlp", &["chain/"]),
@@ -26,6 +26,7 @@ const TENANTS: [(&str, &[&str]); 29] = [
     ("backoff", &["chain/retry.rs"]),
     ("reqwest", &["chain/", "webhooks/", "demo/"]),
     ("sqlx", &["store/"]),
+    ("chrono_tz", &["domain/calendar.rs"]),
     ("ring", &["keys/"]),
     ("subtle", &["keys/"]),
     ("jsonwebtoken", &["keys/"]),

@@ -164,6 +164,11 @@ impl Rig {
         Rig { rules, world, one, two, nodes, outside, store, watcher, pool, database, holders: 0, only_one }
     }
 
+    /// Where its database is.
+    pub(crate) fn url(&self) -> String {
+        self.database.url()
+    }
+
     /// Ends it: hundreds of seeds must not fill the disk.
     pub(crate) async fn remove(self) {
         self.outside.close().await;

@@ -1,6 +1,7 @@
 //! One rule a test, each small: a world, a few blocks, what must be seen.
 
 mod budget;
+mod closing;
 mod doubt;
 mod halts;
 mod looks;
