@@ -8,7 +8,7 @@ use super::alerts::{RUNBOOKS, files};
 use super::docs::read;
 
 /// Documents besides the runbooks whose commands are looked at.
-const DOCUMENTS: [&str; 1] = ["docs/FINANCE.md"];
+const DOCUMENTS: [&str; 2] = ["docs/FINANCE.md", "docs/OPERATING.md"];
 
 /// How the ids begin that a command takes, by the words it begins with; the first that fits.
 const IDS: [(&str, &str); 8] = [

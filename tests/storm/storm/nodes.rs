@@ -4,8 +4,6 @@
 //! then believed where nobody else can be asked, and no two lie about one block, each to one of its looks; with a quorum of
 //! two others may fail besides.
 
-use std::collections::BTreeSet;
-
 use crate::scripted::{Branch, Down, Lie, Log, Pruned, TOKEN, Tx, Wrongs};
 
 use super::seed::Seed;
