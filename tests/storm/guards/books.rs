@@ -56,7 +56,8 @@ const BREAKS: &[(&[&str], &str)] = &[
     (&["settled_as_a_person_decided"], "INSERT INTO settlements (network, block_hash, log_index, kind, note, os_user, answered_at, outcome, answer)
       SELECT network, block_hash, log_index, 'ignore', 'a test', 'anna', now(), 'done', 'yes' FROM transfers WHERE session_id IS NULL;
       UPDATE transfers SET settled = 'refunded', settlement = (SELECT max(id) FROM settlements) WHERE session_id IS NULL"),
-    (&["settled_as_a_person_decided"], "INSERT INTO settlements (network, block_hash, log_index, kind, session_id, note, os_user, answered_at, outcome, answer)
+    (&["settled_as_a_person_decided", "session_sums", "session_names_its_newest_transfer", "transfer_stays_where_it_was_sent"],
+      "INSERT INTO settlements (network, block_hash, log_index, kind, session_id, note, os_user, answered_at, outcome, answer)
       SELECT network, block_hash, log_index, 'assign', 'dep_open', 'a test', 'anna', now(), 'done', 'yes' FROM transfers WHERE session_id IS NULL;
       UPDATE transfers SET settled = 'assigned', settlement = (SELECT max(id) FROM settlements), session_id = 'dep_paid', reason = NULL WHERE session_id IS NULL"),
     (&["settled_as_a_person_decided"], "INSERT INTO settlements (network, block_hash, log_index, kind, note, os_user, answered_at, outcome, answer)

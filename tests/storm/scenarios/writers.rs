@@ -1,13 +1,14 @@
 //! Who may write: rows held by others, leases that are lost, watchers that do not know (I7).
 
+use std::pin::pin;
 use std::time::Duration;
 
-use deposit_watcher::domain::{BlockNumber, Slug};
+use deposit_watcher::domain::{BlockNumber, Finality, Slug};
 use deposit_watcher::store::{Fence, ToBeHad};
 use sqlx::Executor;
 
 use super::HUNDRED;
-use crate::rig::{Rig, some_polls};
+use crate::rig::{Rig, Rules, some_polls};
 use crate::scripted::account;
 
 #[tokio::test]
@@ -87,6 +88,46 @@ async fn a_watcher_that_lost_its_lease_commits_nothing() {
     assert_eq!(rig.session("dep_a").await, "CREATED 0 0");
     rig.settle().await;
     assert_eq!(rig.session("dep_a").await, "PENDING 100 0");
+}
+
+/// A session that is opened while a step is under way is looked for again before the step commits: its payment is seen at
+/// once, not only by the second look. Where the step has looked already it is too late for that.
+#[tokio::test]
+async fn a_session_opened_in_mid_step_is_seen_at_once() {
+    const DOING: &str = "SELECT query FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid() AND state = 'idle in transaction'";
+    let mut rules = Rules::default();
+    rules.network.finality = Finality::Confirmations(200);
+    let mut rig = Rig::with(rules).await;
+    rig.settle().await;
+    let (mut in_time, mut in_its_transaction) = (0, 0);
+    for polls in 1..80 {
+        let (id, shop) = (format!("dep_{polls}"), account(1_000 + u64::from(polls)));
+        let head = rig.world.mine(vec![rig.pay(shop, HUNDRED)]).block.number.0;
+        rig.pool.forgive();
+        let mut watcher = rig.lay_down();
+        let too_late = {
+            let mut step = pin!(watcher.step());
+            let ended = some_polls(step.as_mut(), polls).await;
+            rig.open(&id, shop, "100", 100_000).await;
+            let doing: Option<String> = sqlx::query_scalar(DOING).fetch_optional(&rig.outside).await.unwrap();
+            let looked = doing.as_ref().is_some_and(|query| !query.starts_with("BEGIN") && !query.contains("scanned"));
+            let too_late = looked || rig.cursor().await.0.unsigned_abs() == head;
+            in_its_transaction += u32::from(doing.is_some() && !too_late);
+            match ended {
+                Some(outcome) => outcome.unwrap(),
+                None => step.await.unwrap(),
+            };
+            too_late
+        };
+        rig.watcher = watcher;
+        rig.settle().await;
+        if !too_late {
+            assert_eq!(rig.session(&id).await, "PENDING 100 0", "opened after {polls} polls");
+            in_time += 1;
+        }
+    }
+    assert!(in_time > 5 && in_its_transaction > 0, "{in_time} {in_its_transaction}");
 }
 
 /// The lease is lost after each of the awaits of a step, one after the other.
