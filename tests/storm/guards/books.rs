@@ -20,7 +20,7 @@ const BREAKS: &[(&[&str], &str)] = &[
     (&["session_sums", "session_names_its_newest_transfer", "transfer_stays_where_it_was_sent"],
       "UPDATE transfers SET session_id = 'dep_open' WHERE session_id = 'dep_paid'"),
     (&["status_agrees_with_sums"], "UPDATE deposit_sessions SET payment_status = 'UNDERPAID', confirmed_at = NULL WHERE id = 'dep_paid';
-      UPDATE events SET data = data || '{\"status\": \"UNDERPAID\"}' WHERE type = 'deposit.confirmed'"),
+      UPDATE events SET type = 'deposit.underpaid', data = data || '{\"status\": \"UNDERPAID\"}' WHERE type = 'deposit.confirmed'"),
     (&["status_agrees_with_sums"], "UPDATE deposit_sessions SET payment_status = 'OVERPAID' WHERE id = 'dep_paid';
       UPDATE events SET type = 'deposit.overpaid', data = data || '{\"status\": \"OVERPAID\"}' WHERE type = 'deposit.confirmed'"),
     (&["session_names_its_newest_transfer"], "UPDATE deposit_sessions SET tx_id = '0x' WHERE id = 'dep_paid';
@@ -86,7 +86,14 @@ const BREAKS: &[(&[&str], &str)] = &[
       SELECT 'confirm', network, token_address, to_address, block_hash, log_index, tx_hash, amount_units, amount FROM transfers WHERE reason = 'late'"),
     (&["no_change_is_told_twice"], "INSERT INTO events (type, session_id, business_id, network, tx_hash, data)
       SELECT type, session_id, business_id, network, tx_hash, data || '{\"confirmations\": 9}' FROM events WHERE type = 'deposit.confirmed'"),
-    (&["reverts_were_told"], "SELECT note('confirm', 1, 'dep_paid'), note('revert', -1, 'dep_paid')"),
+    (&["reverts_were_told"], "UPDATE transfers SET state = 'ORPHANED' WHERE session_id = 'dep_paid';
+      INSERT INTO ledger (kind, network, token_address, to_address, block_hash, log_index, tx_hash, session_id, units, amount)
+      SELECT 'revert', network, token_address, to_address, block_hash, log_index, tx_hash, session_id, -units, -amount FROM ledger;
+      UPDATE deposit_sessions SET payment_status = 'PENDING', received_amount = 0, confirmed_amount = 0, tx_id = NULL, confirmed_at = NULL
+        WHERE id = 'dep_paid';
+      INSERT INTO events (type, session_id, business_id, network, data) SELECT 'deposit.pending', session_id, business_id, network,
+             data || '{\"status\": \"PENDING\", \"txHash\": null, \"receivedAmount\": \"0\", \"confirmedAmount\": \"0\"}'
+        FROM events WHERE type = 'deposit.confirmed'"),
     (&["payment_stays_in_its_business"], "INSERT INTO payments (business_id, deposit_id, widget_id, token, request, return_url, opens_until, expires_at, session_id)
       VALUES ('other', '00000000-0000-4000-8000-000000000000', 'wid_1', sha256('a'), sha256('b'), 'https://a.example', now(), now(), 'dep_paid')"),
 ];
