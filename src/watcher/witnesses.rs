@@ -44,7 +44,7 @@ impl Watcher {
         if self.network.quorum == 1 && others > 0 {
             witnesses.retain(|witness| !own(witness));
         }
-        let quorum = usize::try_from(self.network.quorum).unwrap_or(usize::MAX);
+        let quorum = self.quorum();
         if witnesses.len() < quorum {
             let count = witnesses.len();
             let why = format!("quorum: {count} of {quorum} operators can be asked; nothing is confirmed");
@@ -55,8 +55,11 @@ impl Watcher {
 
     /// How many of the candidates must speak: as many as the quorum; two where nobody knows whose word was taken first.
     pub(super) fn witnesses_needed(&self, candidates: &[Arc<Endpoint>], reader: Option<&str>) -> usize {
-        let quorum = usize::try_from(self.network.quorum).unwrap_or(usize::MAX);
-        quorum.max(if reader.is_none() { 2 } else { 1 }).min(candidates.len())
+        self.quorum().max(if reader.is_none() { 2 } else { 1 }).min(candidates.len())
+    }
+
+    fn quorum(&self) -> usize {
+        usize::try_from(self.network.quorum).unwrap_or(usize::MAX)
     }
 
     /// While something is in dispute one operator's word is not enough where there are two: who would contradict may only be

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::domain::{Address, LogId, Token, Transfer, TransferState, Units};
+use crate::domain::{Address, BlockRef, LogId, Token, Transfer, TransferState, Units};
 use crate::store::BookedTransfer;
 
 /// What a line says.
@@ -78,13 +78,24 @@ impl Line {
     pub(super) fn about(kind: Kind, transfer: &Transfer, tokens: &[Token], what: String) -> Line {
         let token = tokens.iter().find(|token| token.address == transfer.token);
         Line {
-            kind,
-            block_number: transfer.block.number.0,
-            block_hash: transfer.block.hash.to_string(),
             tx_hash: Some(transfer.tx_hash.to_string()),
             log_index: Some(transfer.log_index),
             token: token.map(|token| token.key.to_string()),
             to_address: Some(format!("{:#x}", transfer.to)),
+            ..Line::bare(kind, transfer.block, what)
+        }
+    }
+
+    /// A line about a block.
+    pub(super) fn bare(kind: Kind, block: BlockRef, what: String) -> Line {
+        Line {
+            kind,
+            block_number: block.number.0,
+            block_hash: block.hash.to_string(),
+            tx_hash: None,
+            log_index: None,
+            token: None,
+            to_address: None,
             chain_units: None,
             here_units: None,
             ledger_units: None,

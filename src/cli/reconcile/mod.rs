@@ -242,34 +242,14 @@ impl Run<'_> {
             to_address: Some(format!("{:#x}", came.to)),
             chain_units: Some(owned.to_string()),
             here_units: Some(came.units.to_string()),
-            ..self.bare(kind, block, what)
+            ..Line::bare(kind, block, what)
         }
     }
 
     fn other_block(&self, there: BlockRef, key: &EndpointKey) -> Line {
         let what =
             format!("is {} on the chain of endpoint {key}, and recorded here as {}", there.hash, self.anchor.hash);
-        Line { told_by: vec![key.to_string()], ..self.bare(Kind::OtherBlock, self.anchor, what) }
-    }
-
-    fn bare(&self, kind: Kind, block: BlockRef, what: String) -> Line {
-        Line {
-            kind,
-            block_number: block.number.0,
-            block_hash: block.hash.to_string(),
-            tx_hash: None,
-            log_index: None,
-            token: None,
-            to_address: None,
-            chain_units: None,
-            here_units: None,
-            ledger_units: None,
-            state: None,
-            session_id: None,
-            told_by: Vec::new(),
-            denied_by: Vec::new(),
-            what,
-        }
+        Line { told_by: vec![key.to_string()], ..Line::bare(Kind::OtherBlock, self.anchor, what) }
     }
 
     /// A reorganisation while it was read would make differences that are none.
