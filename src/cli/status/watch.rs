@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use terminal_size::{Height, Width, terminal_size};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{sleep, timeout};
 
 use super::{screen, trouble};
@@ -26,6 +27,16 @@ const REST_OF_SCREEN: &str = "\u{1b}[J";
 
 /// Until Ctrl-C, or until whoever reads it goes away.
 pub(super) async fn run(settings: &Settings, interval: Duration) -> Result<(), Failure> {
+    // From before the first screen: whoever reads one may end it, also while the next is looked up.
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        ended = refresh(settings, interval) => ended,
+        _ = interrupt.recv() => Ok(()),
+    }
+}
+
+/// Until whoever reads it goes away.
+async fn refresh(settings: &Settings, interval: Duration) -> Result<(), Failure> {
     let store = connect::ready(&settings.database).await?;
     let mut last = String::new();
     loop {
@@ -35,10 +46,7 @@ pub(super) async fn run(settings: &Settings, interval: Duration) -> Result<(), F
         };
         output::print(&frame(&page(settings, interval, &lines, why.as_deref())))?;
         last = lines;
-        tokio::select! {
-            () = sleep(interval) => {}
-            ended = tokio::signal::ctrl_c() => return Ok(ended?),
-        }
+        sleep(interval).await;
     }
 }
 
