@@ -18,7 +18,7 @@ const ROUNDS: usize = 60;
 const MILLION: u64 = 1_000_000;
 
 /// Base units that the chain's own logs say came to these.
-async fn came(chain: &Chain, shops: &BTreeSet<Address>) -> U256 {
+pub(super) async fn came(chain: &Chain, shops: &BTreeSet<Address>) -> U256 {
     let topic = keccak256("Transfer(address,address,uint256)");
     let filter = json!({ "fromBlock": "0x0", "toBlock": "latest", "address": chain.usdc.address, "topics": [topic] });
     let to = |log: &Value| Address::from_word(log["topics"][2].as_str().unwrap().parse::<B256>().unwrap());
@@ -28,7 +28,7 @@ async fn came(chain: &Chain, shops: &BTreeSet<Address>) -> U256 {
 }
 
 /// So many base units, with digits down to the last.
-fn odd(dice: &mut StdRng) -> u64 {
+pub(super) fn odd(dice: &mut StdRng) -> u64 {
     dice.random_range(1..5 * MILLION)
 }
 

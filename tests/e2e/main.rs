@@ -27,6 +27,7 @@ mod kill;
 mod kinds;
 mod memory;
 mod merchant;
+mod month;
 mod networks;
 mod odd;
 mod outage;

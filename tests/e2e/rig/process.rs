@@ -1,6 +1,7 @@
 //! The binary as a process. A shell whose stdin we hold keeps it: when we end, however we end, the pipe closes and the
 //! shell kills it. Signals go to its own process id.
 
+use std::ffi::OsString;
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
@@ -40,10 +41,18 @@ pub(crate) struct Output {
     pub(crate) stderr: String,
 }
 
+/// The clock of a script that puts it forward (`tests/debian/month.sh`); nothing otherwise.
+fn clock() -> impl Iterator<Item = (OsString, OsString)> {
+    let ours = |name: &OsString| {
+        name == "LD_PRELOAD" || name == "NO_FAKE_STAT" || name.to_string_lossy().starts_with("FAKETIME_")
+    };
+    std::env::vars_os().filter(move |(name, _)| ours(name))
+}
+
 /// Runs the binary to its end.
 pub(super) async fn finish(words: &[&str], log: &str) -> Output {
     let mut command = tokio::process::Command::new(BINARY);
-    command.args(words).env_clear().env("RUST_LOG", log).stdin(Stdio::null()).kill_on_drop(true);
+    command.args(words).env_clear().env("RUST_LOG", log).envs(clock()).stdin(Stdio::null()).kill_on_drop(true);
     let output = timeout(PATIENCE, command.output()).await.expect("the command ends").unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     let (stdout, stderr) = (text(output.stdout), text(output.stderr));
@@ -69,7 +78,7 @@ impl Process {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", KEEPER, "keeper"]).arg(&folder).arg(BINARY).args(words);
         command.env_clear().env("RUST_LOG", log).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        command.envs(kill_at.map(|at| ("DEPOSIT_WATCHER_KILL_AT", at)));
+        command.envs(kill_at.map(|at| ("DEPOSIT_WATCHER_KILL_AT", at))).envs(clock());
         let shell = command.process_group(0).spawn().unwrap();
         let pid = until("the process is started", async || fs::read_to_string(folder.join("pid")).ok()).await;
         Process { shell, folder, pid: pid.trim().to_owned() }

@@ -95,6 +95,74 @@ async fn who_read_first_is_not_his_own_witness_when_another_reads_now() {
     }
 }
 
+/// Whose word the first look at a range took that is read again is known to nobody: two operators are asked.
+#[tokio::test]
+async fn who_reads_a_range_again_is_not_his_own_witness_when_another_reads_now() {
+    let mut rig = Rig::new().await;
+    rig.open("dep_invented", account(1), "100", 100_000).await;
+    let old = rig.world.mine(vec![]).block;
+    rig.deeper(6).await;
+    rig.one.set(|is| is.down = Some(Down::Refused));
+    let invented = Log::transfer(TOKEN, PAYER, account(1), U256::from(HUNDRED));
+    rig.two.set(|is| is.lies = vec![Lie::Invent(old.hash, invented)]);
+    rig.store.request_rescan(&rig.rules.network.slug, old.number, old.number).await.unwrap();
+    until(&mut rig, "dep_invented", "PENDING 100 0").await;
+    rig.one.heal();
+    rig.world.mine_empty(2);
+    for _ in 0..6 {
+        drop(rig.step().await);
+    }
+    assert_eq!(rig.session("dep_invented").await, "PENDING 100 0");
+    rig.two.heal();
+    rig.conclude().await;
+    assert_eq!(rig.session("dep_invented").await, "PENDING 0 0");
+    rig.assert_books().await;
+}
+
+/// While something is in dispute and the other operator is away, who is left confirms nothing alone, of a range that is
+/// read again neither: nobody knows whether it was read by him.
+#[tokio::test]
+async fn in_a_dispute_a_range_is_not_read_again_by_one_operator_alone() {
+    let mut rig = Rig::new().await;
+    rig.open("dep_disputed", account(1), "100", 100_000).await;
+    rig.open("dep_again", account(2), "100", 100_000).await;
+    let old = rig.world.mine(vec![]).block;
+    rig.deeper(6).await;
+    let invented = |to| Log::transfer(TOKEN, PAYER, to, U256::from(HUNDRED));
+    let fresh = rig.world.mine(vec![]).block;
+    rig.one.set(|is| is.lies = vec![Lie::Invent(fresh.hash, invented(account(1)))]);
+    rig.world.mine_empty(4);
+    for _ in 0..8 {
+        drop(rig.step().await);
+    }
+    assert_eq!(rig.session("dep_disputed").await, "PENDING 100 0");
+    rig.one.set(|is| is.lies.push(Lie::Invent(old.hash, invented(account(2)))));
+    rig.two.set(|is| is.down = Some(Down::Refused));
+    rig.store.request_rescan(&rig.rules.network.slug, old.number, old.number).await.unwrap();
+    until(&mut rig, "dep_again", "PENDING 100 0").await;
+    for _ in 0..8 {
+        drop(rig.step().await);
+    }
+    assert_eq!(rig.session("dep_again").await, "PENDING 100 0");
+    rig.one.heal();
+    rig.two.heal();
+    rig.conclude().await;
+    assert_eq!(rig.session("dep_disputed").await, "PENDING 0 0");
+    assert_eq!(rig.session("dep_again").await, "PENDING 0 0");
+    rig.assert_books().await;
+}
+
+/// Steps until the first look has seen what a session waits for.
+async fn until(rig: &mut Rig, session: &str, says: &str) {
+    for _ in 0..20 {
+        drop(rig.step().await);
+        if rig.session(session).await == says {
+            return;
+        }
+    }
+    panic!("never {says}: {}", rig.session(session).await);
+}
+
 #[tokio::test]
 async fn two_missed_logs_of_one_block_are_added_together() {
     let mut rules = Rules::default();
