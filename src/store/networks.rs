@@ -32,6 +32,8 @@ pub struct NetworkRow {
     pub cursor: Option<Cursor>,
     /// The highest safe or finalized block that stood on our chain.
     pub final_block: Option<BlockRef>,
+    /// The lowest block about which endpoints contradicted each other, until that is decided.
+    pub disputed: Option<BlockNumber>,
     /// Why it is halted, if it is.
     pub halted: Option<String>,
     /// A person asked that a halted network goes on.
@@ -74,7 +76,7 @@ impl Store {
     pub async fn network(&self, slug: &Slug) -> Result<Option<NetworkRow>, Error> {
         let row = sqlx::query!(
             r#"SELECT chain_id, genesis_hash, scanned_number, scanned_hash, scanned_time, confirmed_number, final_number,
-                      final_hash, halted_reason, resume_requested_at IS NOT NULL AS "resume_requested!",
+                      final_hash, disputed_number, halted_reason, resume_requested_at IS NOT NULL AS "resume_requested!",
                       EXISTS (SELECT FROM pending_derivations p WHERE p.network = slug) AS "derivations_pending!",
                       EXISTS (SELECT FROM settlements d WHERE d.network = slug AND d.outcome IS NULL) AS "settlements_asked!",
                       clock_timestamp() AS "now!"
@@ -101,6 +103,7 @@ impl Store {
             },
             cursor,
             final_block,
+            disputed: row.disputed_number.map(codec::number).transpose()?,
             halted: row.halted_reason,
             resume_requested: row.resume_requested,
             derivations_pending: row.derivations_pending,
@@ -160,6 +163,22 @@ impl Store {
         .execute(&self.pool)
         .await?;
         Ok(())
+    }
+
+    /// Keeps the lowest block about which endpoints contradict each other, or that there is none any more.
+    pub async fn keep_dispute(&self, fence: &Fence, block: Option<BlockNumber>) -> Result<(), Error> {
+        let kept = sqlx::query!(
+            "UPDATE networks SET disputed_number = $3 WHERE slug = $1 AND fence = $2",
+            fence.network.as_str(),
+            fence.number,
+            block.map(codec::height),
+        )
+        .execute(&self.pool)
+        .await?;
+        match kept.rows_affected() {
+            1 => Ok(()),
+            _ => Err(Error::LeaseLost),
+        }
     }
 
     /// Raises the highest safe or finalized block; a lower one changes nothing.

@@ -7,6 +7,7 @@
 pub mod admission;
 pub mod budget;
 mod derivation;
+mod disputes;
 mod effects;
 mod first_look;
 mod following;
@@ -43,6 +44,7 @@ use crate::settings::{Network, Sessions};
 use crate::store::{self, Cursor, Fence, NetworkRow, Store};
 use crate::telemetry as t;
 use derivation::Setting;
+use disputes::Disputes;
 use effects::Effects;
 use following::Following;
 use readers::Readers;
@@ -99,14 +101,6 @@ enum Reached {
     AnotherChain(String),
 }
 
-/// What a look can say nothing of; the second look and rescans each have their own.
-#[derive(Debug, Default)]
-struct Dispute {
-    transfers: u64,
-    /// The lowest block, and why.
-    lowest: Option<(BlockNumber, String)>,
-}
-
 /// The one writer of a network, while its fence holds.
 #[derive(Debug)]
 pub struct Watcher {
@@ -118,8 +112,7 @@ pub struct Watcher {
     fence: Fence,
     following: Following,
     suspicion: Option<Suspicion>,
-    dispute: Dispute,
-    rescan_dispute: Dispute,
+    disputes: Disputes,
     readers: Readers,
     inspected: Option<Instant>,
     tag_asked: Option<Instant>,
@@ -141,8 +134,7 @@ impl Watcher {
             pool,
             fence,
             suspicion: None,
-            dispute: Dispute::default(),
-            rescan_dispute: Dispute::default(),
+            disputes: Disputes::default(),
             readers: Readers::default(),
             inspected: None,
             tag_asked: None,
@@ -158,6 +150,10 @@ impl Watcher {
         let slug = self.network.slug.clone();
         let Some(row) = self.store.network(&slug).await? else { return Err(store::Error::LeaseLost.into()) };
         self.cursor = row.cursor;
+        self.inherit_dispute(&row);
+        if let Some(cursor) = row.cursor {
+            self.readers.stand_at(cursor.block.number);
+        }
         if let Some(reason) = self.misfit(&row) {
             return self.halt(reason).await;
         }
@@ -254,7 +250,7 @@ impl Watcher {
         t::SCANNED_BLOCK.set(&slug, cursor.block.number);
         t::SCANNED_BLOCK_TIMESTAMP_SECONDS.set(&slug, cursor.time);
         t::CONFIRMED_BLOCK.set(&slug, cursor.confirmed);
-        t::DISPUTED_TRANSFERS.set(&slug, self.dispute.transfers.saturating_add(self.rescan_dispute.transfers));
+        t::DISPUTED_TRANSFERS.set(&slug, self.disputes.transfers());
         let patience = self.network.poll_interval.saturating_mul(3);
         let (waiting, fresh) = match &self.head {
             Some((head, read)) => {

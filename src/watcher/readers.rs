@@ -37,7 +37,24 @@ impl Readers {
         self.runs.push(Run { from, to, operator: operator.to_owned() });
     }
 
-    /// Who read `block`, and up to which block he, or the same ignorance, goes on; not beyond `to`.
+    /// The cursor stands here: what was read above was of a branch that was left, or was never committed.
+    pub(super) fn stand_at(&mut self, cursor: BlockNumber) {
+        self.forget(cursor.plus(1), BlockNumber(u64::MAX));
+    }
+
+    /// These blocks were read once more, by whomever: of what they hold now nobody knows who told it.
+    pub(super) fn forget(&mut self, from: BlockNumber, to: BlockNumber) {
+        let parts = |run: Run| {
+            let below = Run { to: run.to.min(from.minus(1)), ..run.clone() };
+            let above = Run { from: run.from.max(to.plus(1)), ..run };
+            // Block 0 has none below it, and the last none above.
+            [below, above].into_iter().filter(|part| part.from <= part.to && (part.to < from || part.from > to))
+        };
+        self.runs = std::mem::take(&mut self.runs).into_iter().flat_map(parts).collect();
+    }
+
+    /// The operator that read `block`, `None` where nobody knows, and the last block, at most `to`, of which the same is
+    /// true.
     pub(super) fn of(&self, block: BlockNumber, to: BlockNumber) -> (Option<&str>, BlockNumber) {
         match self.runs.iter().find(|run| run.to >= block) {
             Some(run) if run.from <= block => (Some(&run.operator), run.to.min(to)),
@@ -85,6 +102,22 @@ mod tests {
         assert_eq!(of(&readers, 4), (Some("one"), 4));
         assert_eq!(of(&readers, 5), (Some("two"), 6));
         assert_eq!(of(&readers, 7), (None, 100), "of the branch that was left nothing is known");
+    }
+
+    #[test]
+    fn of_what_the_cursor_left_and_of_what_was_read_once_more_nothing_is_known() {
+        let mut left = readers(&[(5, 20, "one")]);
+        left.stand_at(BlockNumber(10));
+        assert_eq!(of(&left, 5), (Some("one"), 10));
+        left.read(BlockNumber(13), BlockNumber(13), "two");
+        assert_eq!(of(&left, 11), (None, 12), "committed, and the answer was lost");
+        let mut again = readers(&[(1, 4, "one"), (5, 20, "two")]);
+        again.forget(BlockNumber(3), BlockNumber(6));
+        assert_eq!(of(&again, 2), (Some("one"), 2));
+        assert_eq!(of(&again, 3), (None, 6));
+        assert_eq!(of(&again, 7), (Some("two"), 20));
+        again.forget(BlockNumber(0), BlockNumber(u64::MAX));
+        assert_eq!(of(&again, 7), (None, 100));
     }
 
     #[test]

@@ -32,6 +32,7 @@ impl Watcher {
             let done = Rescan { next_first: rescan.to.plus(1), next_second: rescan.to.plus(1), ..rescan };
             unit.advance_rescan(&done, 0).await?;
             unit.commit_fenced(&self.fence, Some(&cursor)).await?;
+            self.tell_dispute(true, None, 0).await?;
         }
         self.refresh_behind().await?;
         Ok(Some(Progress { cursor, more: true, kind: "backfill" }))
@@ -73,6 +74,7 @@ impl Watcher {
         self.conclude(&mut unit, row, cursor, places, &mut effects).await?;
         let next = Rescan { next_first: to.plus(1), ..rescan.clone() };
         unit.advance_rescan(&next, count).await?;
+        self.readers.forget(from, to);
         unit.commit_fenced(&self.fence, Some(cursor)).await?;
         effects.tell(slug);
         Ok(())

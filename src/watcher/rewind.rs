@@ -6,13 +6,13 @@
 
 use std::time::Instant;
 
-use super::{Dispute, Effects, Error, Reached, Step, Watcher, derivation};
+use super::{Effects, Error, Reached, Step, Watcher, derivation};
 use crate::chain::Endpoint;
 use crate::domain::{BlockNumber, BlockRef};
 use crate::store::{Cursor, NetworkRow};
 use crate::telemetry as t;
 
-/// A reorganisation that would revert confirmed transfers, as first seen.
+/// What would take confirmed transfers away, as first seen.
 #[derive(Debug)]
 pub(super) struct Suspicion {
     above: BlockRef,
@@ -165,6 +165,11 @@ impl Watcher {
             let header = second.header(above.number).await?;
             return Ok(header.is_some_and(|header| header.block.hash != above.hash));
         }
+        Ok(self.said_for_long(above))
+    }
+
+    /// Whether it was said of this block three times over `revert_after`, this time included.
+    pub(super) fn said_for_long(&mut self, above: BlockRef) -> bool {
         let suspicion = match self.suspicion.take() {
             Some(known) if known.above == above => known,
             _ => Suspicion { above, since: Instant::now(), looks: 0 },
@@ -172,7 +177,7 @@ impl Watcher {
         let looks = suspicion.looks.saturating_add(1);
         let believed = looks >= 3 && suspicion.since.elapsed() >= self.network.revert_after;
         self.suspicion = Some(Suspicion { looks, ..suspicion });
-        Ok(believed)
+        believed
     }
 
     /// One unit of work: blocks and transfers above the ancestor leave, sessions follow, the cursor stands on it (I2).
@@ -203,12 +208,12 @@ impl Watcher {
         derivation::derive(&mut unit, setting, places.into_iter().collect(), &mut effects).await?;
         unit.move_cursor(&self.fence, &cursor, &to).await?;
         effects.tell(slug);
-        (self.dispute, self.rescan_dispute) = (Dispute::default(), Dispute::default());
         let depth = cursor.block.number.above(ancestor.number);
         t::REORGS_TOTAL.add(&[slug.as_str()], 1);
         t::REORG_DEPTH_BLOCKS.observe(&[slug.as_str()], depth);
         tracing::warn!(network = slug.as_str(), depth, ancestor = %ancestor, "reorganisation: the chain went another way");
         self.cursor = Some(to);
+        self.leave_disputes_above(ancestor.number).await?;
         Ok(Step { more: true, kind: "rewind", ..Step::default() })
     }
 }

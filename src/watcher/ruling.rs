@@ -82,7 +82,7 @@ impl Ruling {
 impl Watcher {
     /// Rules on all blocks up to `reached`.
     pub(super) async fn judge(
-        &self,
+        &mut self,
         witnesses: &[Arc<Endpoint>],
         stored: &[Transfer],
         differences: Differences,
@@ -93,23 +93,42 @@ impl Watcher {
         let differences: Vec<Difference> =
             differences.0.into_values().filter(|difference| difference.block.number <= reached).collect();
         match self.network.verify {
-            Verify::Logs => Ok(self.judge_by_agreement(differences, &span.tokens).await),
+            Verify::Logs => Ok(self.judge_by_agreement(witnesses, differences, &span.tokens, cursor).await),
             Verify::Receipts => self.judge_by_proof(witnesses, stored, &differences, &span.tokens, cursor).await,
         }
     }
 
     /// Where the witnesses tell otherwise, the receipts of the block decide, if all who can be asked agree on them.
-    async fn judge_by_agreement(&self, differences: Vec<Difference>, tokens: &[Address]) -> Ruling {
+    async fn judge_by_agreement(
+        &mut self,
+        witnesses: &[Arc<Endpoint>],
+        differences: Vec<Difference>,
+        tokens: &[Address],
+        cursor: &Cursor,
+    ) -> Ruling {
         let mut ruling = Ruling::default();
         for Difference { block, missed, invented } in differences {
-            let Some(receipts) = self.receipts_of(block, tokens).await else {
-                let transfers = missed.len().saturating_add(invented.len());
+            let transfers = missed.len().saturating_add(invented.len());
+            let Some(receipts) = self.receipts_of(witnesses, block, tokens).await else {
                 ruling.dispute(block.number, transfers, "endpoints disagree about its receipts, or too few give them");
                 continue;
             };
-            let there = |transfer: &Transfer| receipts.iter().any(|other| alike(other, transfer));
+            let there = |transfer: &Transfer| receipts.transfers.iter().any(|other| alike(other, transfer));
+            let invented: Vec<Transfer> = invented.into_iter().filter(|transfer| !there(transfer)).collect();
+            // What was looked at twice goes only as it would in a reorganisation, and a node that has forgotten says `[]`.
+            if !invented.is_empty() && block.number <= cursor.confirmed {
+                if count(receipts.served_by.len()) < self.words_needed() {
+                    ruling.dispute(block.number, transfers, "nobody else gives receipts that take back what both looks found");
+                    continue;
+                }
+                // Above the first that waits nothing is taken from this look.
+                if !self.several_operators() && (ruling.disputed.is_some() || !self.said_for_long(block)) {
+                    ruling.dispute(block.number, transfers, "the only operator takes back what it told twice: asked again");
+                    continue;
+                }
+            }
             ruling.missed.extend(missed.into_iter().filter(|transfer| there(transfer)));
-            ruling.invented.extend(invented.into_iter().filter(|transfer| !there(transfer)));
+            ruling.invented.extend(invented);
         }
         ruling
     }
@@ -199,9 +218,8 @@ impl Watcher {
         agreed: &mut [Result<Option<BlockRef>, String>],
     ) {
         let unknown: Vec<BlockNumber> = heights.iter().copied().filter(|height| !ours.contains_key(height)).collect();
-        let others = self.pool.healthy();
-        let others = others.iter().filter(|other| !witnesses.iter().any(|witness| witness.key() == other.key()));
-        for other in others.filter(|_| !unknown.is_empty()) {
+        let others = self.pool.healthy().into_iter().chain(self.pool.lagging());
+        for other in others.filter(|other| !unknown.is_empty() && !is_among(witnesses, other)) {
             let Ok(headers) = other.headers(&unknown).await else { continue };
             for block in headers.into_iter().flatten().map(|header| header.block) {
                 let word = heights.iter().zip(agreed.iter_mut()).find(|(height, _)| **height == block.number);
@@ -223,8 +241,7 @@ impl Watcher {
     ) -> Result<Proof, String> {
         let mut lacking = Vec::new();
         let others = self.pool.healthy();
-        let others = others.iter().filter(|other| !witnesses.iter().any(|witness| witness.key() == other.key()));
-        for endpoint in witnesses.iter().chain(others) {
+        for endpoint in witnesses.iter().chain(others.iter().filter(|other| !is_among(witnesses, other))) {
             match endpoint.proof(block, tokens).await {
                 Ok(Ok(proof)) => return Ok(proof),
                 Ok(Err(why)) => lacking.push(format!("endpoint {}: {why}", endpoint.key())),
@@ -252,30 +269,36 @@ impl Watcher {
         Ok(())
     }
 
-    /// How many operators have to speak.
+    /// How many operators have to speak where the looks differ: one of them is wrong, and is not to decide that alone.
     fn words_needed(&self) -> u64 {
-        let least = if self.must_hear_another() { 2 } else { 1 };
+        let least = if self.several_operators() { 2 } else { 1 };
         u64::from(self.network.quorum).max(least)
     }
 
-    /// The transfers of a block by its receipts, where every healthy endpoint that answers says the same, and as many
-    /// operators answer as must agree.
-    async fn receipts_of(&self, block: BlockRef, tokens: &[Address]) -> Option<Vec<Transfer>> {
+    /// The transfers of a block by its receipts, where every endpoint that can be asked says the same, and as many
+    /// operators answer as must agree. Who lags is asked too: it may be the one that told otherwise.
+    async fn receipts_of(&self, witnesses: &[Arc<Endpoint>], block: BlockRef, tokens: &[Address]) -> Option<Receipts> {
         let mut agreed: Option<Vec<Transfer>> = None;
-        let mut operators = BTreeSet::new();
-        for endpoint in self.pool.healthy() {
+        let (mut operators, mut served_by) = (BTreeSet::new(), BTreeSet::new());
+        let others = self.pool.healthy().into_iter().chain(self.pool.lagging());
+        let others: Vec<_> = others.filter(|other| !is_among(witnesses, other)).collect();
+        for endpoint in witnesses.iter().chain(&others) {
+            let operator = endpoint.operator().to_owned();
             let said = match endpoint.receipts(block, tokens).await {
-                Ok(Some(logs)) => logs.transfers,
+                Ok(Some(logs)) => {
+                    served_by.insert(operator.clone());
+                    logs.transfers
+                }
                 // Who gives no receipts has a word all the same: another block at that height, or its logs of this one.
                 // To leave it out would let a liar decide alone.
                 Ok(None) | Err(_) => match endpoint.header(block.number).await {
                     Ok(Some(header)) if header.block.hash != block.hash => Vec::new(),
                     Ok(Some(header)) => endpoint.block_logs(&header, tokens).await.ok()?.transfers,
-                    Ok(None) => continue,
-                    Err(_) => return None,
+                    Ok(None) if !is_among(witnesses, endpoint) => continue,
+                    Ok(None) | Err(_) => return None,
                 },
             };
-            operators.insert(endpoint.operator().to_owned());
+            operators.insert(operator);
             let same =
                 |other: &Vec<Transfer>| other.len() == said.len() && other.iter().zip(&said).all(|(a, b)| alike(a, b));
             match &agreed {
@@ -284,8 +307,20 @@ impl Watcher {
                 None => agreed = Some(said),
             }
         }
-        agreed.filter(|_| count(operators.len()) >= self.words_needed())
+        let transfers = agreed.filter(|_| count(operators.len()) >= self.words_needed())?;
+        Some(Receipts { transfers, served_by })
     }
+}
+
+/// What all say of a block.
+struct Receipts {
+    transfers: Vec<Transfer>,
+    /// The operators that gave receipts, not only logs: a node that has forgotten a block still says `[]` of its logs.
+    served_by: BTreeSet<String>,
+}
+
+fn is_among(endpoints: &[Arc<Endpoint>], one: &Endpoint) -> bool {
+    endpoints.iter().any(|endpoint| endpoint.key() == one.key())
 }
 
 fn pair(block: BlockRef) -> (BlockNumber, BlockHash) {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::ruling::{Differences, Ruling};
 use super::witnesses::{Reading, read_again};
-use super::{Dispute, Effects, Error, Progress, Watcher, first_look, plan, span};
+use super::{Effects, Error, Progress, Watcher, first_look, plan, span};
 use crate::chain::{self, Endpoint, Logs, Tag};
 use crate::domain::{Address, BlockNumber, BlockRef, Finality, LogId, Transfer};
 use crate::store::{BlockTime, Cursor, Destination, NetworkRow, Rescan};
@@ -121,6 +121,10 @@ impl Watcher {
                     witnesses.push(witness);
                 }
                 Ok(Reading::Behind(why)) => lacking = Some(why),
+                Ok(Reading::Contradicts(why)) => {
+                    self.heard_otherwise(rescan.is_some(), span.anchor.number, &why).await?;
+                    return Err(why);
+                }
                 Err(Error::Chain(error @ (chain::Error::Transient { .. } | chain::Error::Misbehaving { .. }))) => {
                     lacking = Some(error.into());
                 }
@@ -133,7 +137,7 @@ impl Watcher {
         let mut ruling = self.judge(&witnesses, &within(reached), differences, span, reached, cursor).await?;
         reached = ruling.upto.map_or(reached, |upto| upto.min(reached));
         let disputed = ruling.disputed.take();
-        self.tell_dispute(rescan.is_some(), disputed.as_ref(), ruling.disputes);
+        self.tell_dispute(rescan.is_some(), disputed.as_ref(), ruling.disputes).await?;
         if let Some((disputed, why)) = disputed {
             reached = reached.min(disputed.minus(1));
             if reached < span.from {
@@ -143,23 +147,6 @@ impl Watcher {
         ruling.keep(reached);
         self.commit_agreed(first, row, cursor, span, reached, ruling, rescan).await?;
         Ok(Some(reached))
-    }
-
-    /// Says once what is in dispute and why, and again when that changes; a step comes every few seconds.
-    fn tell_dispute(&mut self, of_rescan: bool, disputed: Option<&(BlockNumber, String)>, transfers: u64) {
-        let known = if of_rescan { &mut self.rescan_dispute } else { &mut self.dispute };
-        if known.lowest.as_ref() != disputed
-            && let Some((block, why)) = disputed
-        {
-            tracing::error!(
-                network = self.network.slug.as_str(),
-                block = block.0,
-                transfers,
-                why,
-                "transfers are in dispute: neither confirmed nor taken away until that is over"
-            );
-        }
-        *known = Dispute { transfers, lowest: disputed.cloned() };
     }
 
     #[expect(clippy::too_many_arguments, reason = "one unit of work, all of it")]

@@ -16,6 +16,8 @@ pub(super) enum Reading {
     Logs(Logs),
     /// It does not have our chain that far: another operator is asked instead.
     Behind(Error),
+    /// It has another chain.
+    Contradicts(Error),
 }
 
 impl Watcher {
@@ -64,10 +66,14 @@ impl Watcher {
 
     /// While something is in dispute one operator's word is not enough where there are two: who would contradict may only be
     /// pausing.
-    pub(super) fn must_hear_another(&self) -> bool {
+    fn must_hear_another(&self) -> bool {
+        self.disputes.lowest().is_some() && self.several_operators()
+    }
+
+    /// Whether the network is configured with more than one operator, whoever of them can be asked now.
+    pub(super) fn several_operators(&self) -> bool {
         let operators: BTreeSet<&str> = self.pool.endpoints().iter().map(|endpoint| endpoint.operator()).collect();
-        let disputed = self.dispute.lowest.is_some() || self.rescan_dispute.lowest.is_some();
-        disputed && operators.len() > 1
+        operators.len() > 1
     }
 
     /// The chain's own tag, kept as the highest block that was seen under it; never lower, never of another branch.
@@ -193,12 +199,12 @@ pub(super) async fn read_again(witness: &Endpoint, span: &Span, to: BlockNumber)
     let answer = witness.range_logs(&ask).await?;
     match answer.headers.first().copied().flatten() {
         Some(header) if header.block == span.anchor => Ok(Reading::Logs(answer.logs)),
-        Some(header) => Err(Error::Doubt(format!(
+        Some(header) => Ok(Reading::Contradicts(Error::Doubt(format!(
             "endpoint {} has block {} where {} is recorded: nothing is confirmed from it",
             witness.key(),
             header.block,
             span.anchor
-        ))),
+        )))),
         None => Ok(Reading::Behind(Error::Doubt(format!(
             "endpoint {} is behind: it has no block {}",
             witness.key(),

@@ -1,0 +1,99 @@
+//! What a look can say nothing of: endpoints contradict each other. It outlives who contradicted, who may only be pausing,
+//! and is kept in the network's row, so that it outlives us too. Not for who is right ([`super::ruling`]).
+
+use super::{Error, Watcher};
+use crate::domain::BlockNumber;
+use crate::store::NetworkRow;
+
+/// Of the second look and of rescans, each by itself, and the lowest block of both as the row has it.
+#[derive(Debug, Default)]
+pub(super) struct Disputes {
+    look: Dispute,
+    rescan: Dispute,
+    kept: Option<BlockNumber>,
+}
+
+#[derive(Debug, Default)]
+struct Dispute {
+    transfers: u64,
+    /// The lowest block, and why.
+    lowest: Option<(BlockNumber, String)>,
+}
+
+impl Disputes {
+    /// Transfers in dispute.
+    pub(super) fn transfers(&self) -> u64 {
+        self.look.transfers.saturating_add(self.rescan.transfers)
+    }
+
+    /// The lowest block in dispute.
+    pub(super) fn lowest(&self) -> Option<BlockNumber> {
+        let lowest = |dispute: &Dispute| dispute.lowest.as_ref().map(|(block, _)| *block);
+        lowest(&self.look).into_iter().chain(lowest(&self.rescan)).min()
+    }
+
+    /// The chain left all blocks above this one, and what was said of them.
+    fn leave_above(&mut self, ancestor: BlockNumber) {
+        for dispute in [&mut self.look, &mut self.rescan] {
+            if dispute.lowest.as_ref().is_some_and(|(block, _)| *block > ancestor) {
+                *dispute = Dispute::default();
+            }
+        }
+    }
+}
+
+impl Watcher {
+    /// Takes over what an earlier holder left undecided.
+    pub(super) fn inherit_dispute(&mut self, row: &NetworkRow) {
+        self.disputes.kept = row.disputed;
+        if let Some(block) = row.disputed.filter(|_| self.disputes.lowest().is_none()) {
+            self.disputes.look.lowest = Some((block, "an earlier holder of the network found it".to_owned()));
+        }
+    }
+
+    /// Says once what is in dispute and why, and again when that changes; a step comes every few seconds.
+    pub(super) async fn tell_dispute(
+        &mut self,
+        of_rescan: bool,
+        disputed: Option<&(BlockNumber, String)>,
+        transfers: u64,
+    ) -> Result<(), Error> {
+        let known = if of_rescan { &mut self.disputes.rescan } else { &mut self.disputes.look };
+        if known.lowest.as_ref() != disputed
+            && let Some((block, why)) = disputed
+        {
+            tracing::error!(
+                network = self.network.slug.as_str(),
+                block = block.0,
+                transfers,
+                why,
+                "transfers are in dispute: neither confirmed nor taken away until that is over"
+            );
+        }
+        *known = Dispute { transfers, lowest: disputed.cloned() };
+        self.keep_dispute().await
+    }
+
+    /// A witness has another block at this height than is recorded. As long as it is not heard again, nobody is believed
+    /// alone: it may be the one that is right.
+    pub(super) async fn heard_otherwise(&mut self, of_rescan: bool, block: BlockNumber, why: &Error) -> Result<(), Error> {
+        let known = if of_rescan { &mut self.disputes.rescan } else { &mut self.disputes.look };
+        known.lowest.get_or_insert_with(|| (block, why.to_string()));
+        self.keep_dispute().await
+    }
+
+    /// A reorganisation has decided what was in dispute above this block.
+    pub(super) async fn leave_disputes_above(&mut self, ancestor: BlockNumber) -> Result<(), Error> {
+        self.disputes.leave_above(ancestor);
+        self.keep_dispute().await
+    }
+
+    async fn keep_dispute(&mut self) -> Result<(), Error> {
+        let lowest = self.disputes.lowest();
+        if lowest != self.disputes.kept {
+            self.store.keep_dispute(&self.fence, lowest).await?;
+            self.disputes.kept = lowest;
+        }
+        Ok(())
+    }
+}
