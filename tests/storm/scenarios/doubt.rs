@@ -98,10 +98,21 @@ async fn who_read_first_is_not_his_own_witness_when_another_reads_now() {
 /// Whose word the first look at a range took that is read again is known to nobody: two operators are asked.
 #[tokio::test]
 async fn who_reads_a_range_again_is_not_his_own_witness_when_another_reads_now() {
+    for confirmed in [true, false] {
+        read_again_by_a_liar(confirmed).await;
+    }
+}
+
+/// Of blocks that the second look has passed, or not yet.
+async fn read_again_by_a_liar(confirmed: bool) {
     let mut rig = Rig::new().await;
     rig.open("dep_invented", account(1), "100", 100_000).await;
     let old = rig.world.mine(vec![]).block;
-    rig.deeper(6).await;
+    if confirmed {
+        rig.deeper(6).await;
+    } else {
+        rig.settle().await;
+    }
     rig.one.set(|is| is.down = Some(Down::Refused));
     let invented = Log::transfer(TOKEN, PAYER, account(1), U256::from(HUNDRED));
     rig.two.set(|is| is.lies = vec![Lie::Invent(old.hash, invented)]);
