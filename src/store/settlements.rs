@@ -16,6 +16,8 @@ pub struct SettlementAsked {
     pub log: LogId,
     /// What is to become of it.
     pub deed: Deed,
+    /// A release of the same that was asked for before this was carried out.
+    pub withdrawn_by: Option<i64>,
 }
 
 /// The transfer that a decision is about.
@@ -201,9 +203,10 @@ impl Store {
         let refund_tx = deed.refund_tx().map(codec::hash_text);
         let row = sqlx::query!(
             r#"WITH waiting AS (
-                 SELECT id FROM settlements
-                  WHERE network = $1 AND block_hash = $2 AND log_index = $3 AND kind = $4 AND session_id IS NOT DISTINCT FROM $5
-                    AND refund_tx IS NOT DISTINCT FROM $6 AND outcome IS NULL ORDER BY id LIMIT 1
+                 -- The same, and nothing else asked for since.
+                 SELECT w.id FROM (SELECT id, kind, session_id, refund_tx FROM settlements
+                                    WHERE network = $1 AND block_hash = $2 AND log_index = $3 AND outcome IS NULL ORDER BY id DESC LIMIT 1) w
+                  WHERE w.kind = $4 AND w.session_id IS NOT DISTINCT FROM $5 AND w.refund_tx IS NOT DISTINCT FROM $6
                ), asked AS (
                  INSERT INTO settlements (network, block_hash, log_index, kind, session_id, refund_tx, note, os_user)
                  SELECT $1, $2, $3, $4, $5, $6, $7, $8 WHERE NOT EXISTS (SELECT FROM waiting) RETURNING id)
@@ -225,8 +228,10 @@ impl Store {
     /// Decisions that wait for the holder, oldest first.
     pub async fn asked_settlements(&self, slug: &Slug, limit: i64) -> Result<Vec<SettlementAsked>, Error> {
         let rows = sqlx::query!(
-            "SELECT id, block_hash, log_index, kind, session_id, refund_tx FROM settlements
-              WHERE network = $1 AND outcome IS NULL ORDER BY id LIMIT $2",
+            r#"SELECT d.id AS "id!", d.block_hash AS "block_hash!", d.log_index AS "log_index!", d.kind AS "kind!", d.session_id, d.refund_tx,
+                      (SELECT min(l.id) FROM settlements l WHERE l.network = d.network AND l.block_hash = d.block_hash AND l.log_index = d.log_index
+                          AND l.id > d.id AND l.kind = 'release' AND l.outcome IS NULL) AS withdrawn_by
+                 FROM settlements d WHERE d.network = $1 AND d.outcome IS NULL ORDER BY d.id LIMIT $2"#,
             slug.as_str(),
             limit,
         )
@@ -238,6 +243,7 @@ impl Store {
                     id: row.id,
                     log: LogId { block_hash: codec::hash(&row.block_hash)?, log_index: codec::count(row.log_index) },
                     deed: deed(&row.kind, row.session_id, row.refund_tx.as_deref())?,
+                    withdrawn_by: row.withdrawn_by,
                 })
             })
             .collect()
@@ -338,8 +344,8 @@ impl Unit {
         Ok(())
     }
 
-    /// Transfers at these destinations that a person had settled and that stand on the chain again, in another block, get
-    /// back what was decided of them. Equal ones of one transaction do so in their order, one for each decision.
+    /// Transfers at these destinations that a person had settled, whose block left the chain, and that stand on it again in
+    /// another get back what was decided of them. Equal ones of one transaction do so in their order, one for each decision.
     pub async fn restore_settled(&mut self, slug: &Slug, destinations: &[Destination]) -> Result<(), Error> {
         let (tokens, recipients) = Destination::columns(destinations);
         sqlx::query!(
@@ -350,6 +356,7 @@ impl Unit {
                  FROM unnest($2::text[], $3::text[]) AS g (token, recipient)
                  JOIN transfers o ON o.network = $1 AND o.to_address = g.recipient AND o.token_address = g.token
                                  AND o.state = 'ORPHANED' AND o.settlement IS NOT NULL
+                WHERE NOT EXISTS (SELECT FROM blocks k WHERE k.network = $1 AND k.hash = o.block_hash AND k.canonical)
              ), back AS (
                SELECT c.block_hash, c.log_index, c.tx_hash, c.token_address, c.from_address, c.to_address, c.amount_units,
                       row_number() OVER (PARTITION BY c.tx_hash, c.token_address, c.from_address, c.to_address, c.amount_units

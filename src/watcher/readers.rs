@@ -53,14 +53,10 @@ impl Readers {
         self.runs = std::mem::take(&mut self.runs).into_iter().flat_map(parts).collect();
     }
 
-    /// The operator that read `block`, `None` where nobody knows, and the last block, at most `to`, of which the same is
-    /// true.
-    pub(super) fn of(&self, block: BlockNumber, to: BlockNumber) -> (Option<&str>, BlockNumber) {
-        match self.runs.iter().find(|run| run.to >= block) {
-            Some(run) if run.from <= block => (Some(&run.operator), run.to.min(to)),
-            Some(run) => (None, run.from.minus(1).min(to)),
-            None => (None, to),
-        }
+    /// The operator that read all of these blocks; `None` where there were several, or where nobody knows.
+    pub(super) fn of(&self, from: BlockNumber, to: BlockNumber) -> Option<&str> {
+        let run = self.runs.iter().find(|run| run.from <= from && run.to >= to)?;
+        Some(&run.operator)
     }
 
     /// The second look has passed these blocks.
@@ -79,53 +75,49 @@ mod tests {
         readers
     }
 
-    fn of(readers: &Readers, block: u64) -> (Option<&str>, u64) {
-        let (who, to) = readers.of(BlockNumber(block), BlockNumber(100));
-        (who, to.0)
+    fn of(readers: &Readers, from: u64, to: u64) -> Option<&str> {
+        readers.of(BlockNumber(from), BlockNumber(to))
     }
 
     #[test]
-    fn says_who_read_a_block_and_how_far_that_goes() {
+    fn says_who_read_blocks_where_it_was_one_alone() {
         let readers = readers(&[(5, 7, "one"), (8, 8, "one"), (9, 12, "two"), (15, 20, "one")]);
-        assert_eq!(of(&readers, 1), (None, 4), "before anybody read");
-        assert_eq!(of(&readers, 5), (Some("one"), 8), "neighbours are one run");
-        assert_eq!(of(&readers, 8), (Some("one"), 8));
-        assert_eq!(of(&readers, 9), (Some("two"), 12));
-        assert_eq!(of(&readers, 13), (None, 14), "committed, and the answer was lost");
-        assert_eq!(of(&readers, 21), (None, 100));
-        assert_eq!(readers.of(BlockNumber(9), BlockNumber(10)), (Some("two"), BlockNumber(10)));
+        assert_eq!(of(&readers, 4, 5), None, "before anybody read");
+        assert_eq!(of(&readers, 5, 8), Some("one"), "neighbours are one run");
+        assert_eq!(of(&readers, 8, 9), None, "one and then the other");
+        assert_eq!(of(&readers, 9, 12), Some("two"));
+        assert_eq!(of(&readers, 12, 13), None, "committed, and the answer was lost");
+        assert_eq!(of(&readers, 20, 21), None);
     }
 
     #[test]
     fn what_is_read_anew_counts_anew() {
         let readers = readers(&[(1, 9, "one"), (10, 12, "two"), (5, 6, "two")]);
-        assert_eq!(of(&readers, 4), (Some("one"), 4));
-        assert_eq!(of(&readers, 5), (Some("two"), 6));
-        assert_eq!(of(&readers, 7), (None, 100), "of the branch that was left nothing is known");
+        assert_eq!(of(&readers, 1, 4), Some("one"));
+        assert_eq!(of(&readers, 5, 6), Some("two"));
+        assert_eq!(of(&readers, 7, 7), None, "of the branch that was left nothing is known");
     }
 
     #[test]
     fn of_what_the_cursor_left_and_of_what_was_read_once_more_nothing_is_known() {
         let mut left = readers(&[(5, 20, "one")]);
         left.stand_at(BlockNumber(10));
-        assert_eq!(of(&left, 5), (Some("one"), 10));
+        assert_eq!((of(&left, 5, 10), of(&left, 11, 11)), (Some("one"), None));
         left.read(BlockNumber(13), BlockNumber(13), "two");
-        assert_eq!(of(&left, 11), (None, 12), "committed, and the answer was lost");
+        assert_eq!(of(&left, 11, 12), None, "committed, and the answer was lost");
         let mut again = readers(&[(1, 4, "one"), (5, 20, "two")]);
         again.forget(BlockNumber(3), BlockNumber(6));
-        assert_eq!(of(&again, 2), (Some("one"), 2));
-        assert_eq!(of(&again, 3), (None, 6));
-        assert_eq!(of(&again, 7), (Some("two"), 20));
+        assert_eq!((of(&again, 1, 2), of(&again, 3, 3), of(&again, 6, 6)), (Some("one"), None, None));
+        assert_eq!(of(&again, 7, 20), Some("two"));
         again.forget(BlockNumber(0), BlockNumber(u64::MAX));
-        assert_eq!(of(&again, 7), (None, 100));
+        assert_eq!(of(&again, 7, 20), None);
     }
 
     #[test]
     fn forgets_what_was_looked_at_twice_and_what_is_too_much() {
         let mut some = readers(&[(1, 9, "one"), (10, 12, "two")]);
         some.looked_at(BlockNumber(9));
-        assert_eq!(of(&some, 1), (None, 9));
-        assert_eq!(of(&some, 10), (Some("two"), 12));
+        assert_eq!((of(&some, 1, 9), of(&some, 10, 12)), (None, Some("two")));
         let flapping = |n: u64| (n, n, if n.is_multiple_of(2) { "one" } else { "two" });
         let many: Vec<_> = (0..5_000).map(flapping).collect();
         assert_eq!(readers(&many).runs.len(), MOST);

@@ -44,8 +44,8 @@ impl Watcher {
         }
         let from = cursor.confirmed.plus(1);
         let to = upto.block.number.min(from.plus(first.range().saturating_sub(1)));
-        let (reader, to) = self.readers.of(from, to);
-        let span = Span { from, to, anchor: upto.block, tokens, reader: reader.map(str::to_owned) };
+        let reader = self.readers.of(from, to).map(str::to_owned);
+        let span = Span { from, to, anchor: upto.block, tokens, reader };
         let Some(reached) = self.look_again(first, row, &cursor, &span, None).await? else { return Ok(None) };
         self.readers.looked_at(reached);
         let cursor = Cursor { confirmed: reached, ..cursor };

@@ -24,7 +24,7 @@ impl Watcher {
                         network,
                         settlement = asked.id,
                         rule,
-                        message,
+                        error = message,
                         "a decision was refused by the database"
                     );
                     let unit = self.store.unit().await?;
@@ -38,6 +38,9 @@ impl Watcher {
 
     async fn carry_out(&self, row: &NetworkRow, cursor: &Cursor, asked: &SettlementAsked) -> Result<(), Error> {
         let mut unit = self.store.unit().await?;
+        if let Some(release) = asked.withdrawn_by {
+            return self.answer(unit, cursor, asked, "nothing", &format!("withdrawn by settlement {release}")).await;
+        }
         unit.announce(cursor.block.number).await?;
         let payee = match asked.deed.session() {
             Some(session) => match unit.held_payee(session).await? {

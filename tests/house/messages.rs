@@ -152,6 +152,7 @@ fn every_field_has_a_meaning_and_every_meaning_a_field() {
     let told: BTreeSet<String> =
         names.flat_map(|(names, _)| names.split(", ")).map(|name| name.trim_matches('`').to_owned()).collect();
     assert_eq!(used, told, "the fields of the code and those that {LOGS} explains");
+    assert!(!used.contains("message"), "a line's words are its `message`");
 }
 
 /// A line that `messages` would not find is in no manual.

@@ -44,6 +44,8 @@ pub(super) async fn run(settings: &Settings, which: &Which, deed: &Deed, decisio
     let store = connect::ready(&settings.database).await?;
     let log = found(&store, network, which).await?;
     match ruling(&store, network, log, deed).await? {
+        // What waits is not in force yet, and is withdrawn.
+        Ruling::Nothing(_) if *deed == Deed::Release && waits(&store, network, which).await? => {}
         Ruling::Nothing(why) => {
             let told =
                 format!("transfer {} {} of {}: {why}; nothing to do\n", which.tx_hash, which.log_index, network.slug);
@@ -77,6 +79,13 @@ async fn ruling(store: &Store, network: &Network, log: LogId, deed: &Deed) -> Re
     let matter = store.matter(&network.slug, log).await?;
     let matter = matter.ok_or_else(|| Failure::failed("the transfer is no longer stored"))?;
     Ok(judge(deed, &matter, payee.as_ref(), network))
+}
+
+/// Whether a decision about it has been asked for and not yet been carried out.
+async fn waits(store: &Store, network: &Network, which: &Which) -> Result<bool, Failure> {
+    let lines = store.settlement_lines(Some(which.tx_hash), None).await?;
+    let index = i64::try_from(which.log_index).unwrap_or(i64::MAX);
+    Ok(lines.iter().any(|line| line.network == network.slug.as_str() && line.log_index == index && line.outcome.is_none()))
 }
 
 fn no_session(id: &SessionId) -> Failure {

@@ -6,7 +6,7 @@ use sqlx::Row;
 
 use super::HUNDRED;
 use crate::rig::{Rig, Rules};
-use crate::scripted::{Down, Log, OTHER_TOKEN, PAYER, TOKEN, Tx, account};
+use crate::scripted::{Down, Lie, Log, OTHER_TOKEN, PAYER, TOKEN, Tx, account};
 
 fn to(session: &str) -> Deed {
     Deed::Assign(SessionId(session.to_owned()))
@@ -538,6 +538,48 @@ async fn asking_twice_is_asking_once() {
     let first = ask(&rig, 0, &to("dep_a")).await;
     assert_eq!(ask(&rig, 0, &to("dep_a")).await, first, "it waits already");
     assert_ne!(ask(&rig, 0, &Deed::Ignore).await, first);
+}
+
+/// What waits is withdrawn by a release, and never carried out; asked for once more after that, it is.
+#[tokio::test]
+async fn a_decision_that_waits_is_withdrawn_by_a_release() {
+    let mut rig = too_late(Rules::default()).await;
+    let waits = ask(&rig, 0, &to("dep_a")).await;
+    let release = ask(&rig, 0, &Deed::Release).await;
+    rig.conclude().await;
+    assert_eq!(answer(&rig, waits).await, format!("nothing: withdrawn by settlement {release}"));
+    assert_eq!(answer(&rig, release).await, "nothing: no decision holds for it");
+    assert_eq!(rig.session("dep_a").await, "EXPIRED 0 0");
+    let first = ask(&rig, 0, &to("dep_a")).await;
+    ask(&rig, 0, &Deed::Release).await;
+    let again = ask(&rig, 0, &to("dep_a")).await;
+    assert_ne!(again, first, "after the release it is another one");
+    rig.conclude().await;
+    assert!(answer(&rig, again).await.starts_with("done: "), "{}", answer(&rig, again).await);
+    assert_eq!(rig.session("dep_a").await, "CONFIRMED 100 100");
+    rig.assert_books().await;
+}
+
+/// A decision about money that never was does not go over to the same money beside it, which has an owner.
+#[tokio::test]
+async fn a_decision_about_an_invented_twin_ends_with_it() {
+    let mut rig = Rig::new().await;
+    rig.open("dep_a", account(1), "100", 100_000).await;
+    rig.open("dep_b", account(1), "170", 100_000).await;
+    rig.settle().await;
+    let mut paid = rig.pay(account(1), HUNDRED);
+    let real = paid.logs[0].clone();
+    paid.logs.push(Log::transfer(TOKEN, PAYER, account(9), U256::from(1)));
+    let block = rig.world.mine(vec![paid]).block;
+    rig.one.set(|is| is.lies = vec![Lie::Alter(block.hash, 1, real)]);
+    rig.settle().await;
+    assert_eq!(rig.owners().await, ["dep_a SEEN", "already_paid SEEN"]);
+    assert!(settled(&mut rig, 1, to("dep_b")).await.starts_with("done: "));
+    rig.one.heal();
+    rig.conclude().await;
+    assert_eq!(rig.session("dep_a").await, "CONFIRMED 100 100");
+    assert_eq!(rig.session("dep_b").await, "PENDING 0 0");
+    rig.assert_books().await;
 }
 
 #[tokio::test]
