@@ -13,7 +13,8 @@ use crate::store::{Cursor, NetworkRow};
 
 /// What a witness gave of a span.
 pub(super) enum Reading {
-    Logs(Logs),
+    /// And how far they go.
+    Logs(Logs, BlockNumber),
     /// It does not have our chain that far: another operator is asked instead.
     Behind(Error),
 }
@@ -190,9 +191,9 @@ fn pinned(told: &[(Arc<Endpoint>, BlockRef)], quorum: u32) -> Option<BlockNumber
 /// One batch: the logs, and the header that ties them to our own chain.
 pub(super) async fn read_again(witness: &Endpoint, span: &Span, to: BlockNumber) -> Result<Reading, Error> {
     let ask = RangeAsk { from: span.from, to, headers: vec![span.anchor.number], tokens: span.tokens.clone() };
-    let answer = witness.range_logs(&ask).await?;
+    let (answer, to) = witness.range_logs_upto(&ask).await?;
     match answer.headers.first().copied().flatten() {
-        Some(header) if header.block == span.anchor => Ok(Reading::Logs(answer.logs)),
+        Some(header) if header.block == span.anchor => Ok(Reading::Logs(answer.logs, to)),
         Some(header) => Err(Error::Doubt(format!(
             "endpoint {} has block {} where {} is recorded: nothing is confirmed from it",
             witness.key(),

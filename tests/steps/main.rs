@@ -22,4 +22,5 @@ mod proofs;
 mod quorum;
 mod rows;
 mod single;
+mod wide;
 mod witnesses;
