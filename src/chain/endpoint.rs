@@ -255,6 +255,11 @@ impl Endpoint {
         self.ask(METHOD, 0, work).await
     }
 
+    /// It lacks what must be read next: for a while another is asked, where there is one.
+    pub fn lacks(&self, what: &str) {
+        self.change(|health, now| _ = health.refused(what.to_owned(), now));
+    }
+
     pub(super) fn report(&self) -> EndpointReport {
         let (now, range) = (Instant::now(), self.with_range(|range| range.learned()));
         let pace = self.with_pace(|pace, _| pace.learned());

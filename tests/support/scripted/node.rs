@@ -1,5 +1,6 @@
 //! A node of the scripted world: its own view, its faults, its counters, and the transport that reaches it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -115,6 +116,8 @@ pub struct Behaviour {
     pub tags: Option<Option<u64>>,
     /// It lacks what is old.
     pub pruned: Option<Pruned>,
+    /// Blocks by number that it answers by `null`, and how often yet.
+    pub null_at: BTreeMap<u64, u64>,
     pub chances: Chances,
 }
 
