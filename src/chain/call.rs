@@ -57,7 +57,7 @@ impl Endpoint {
                 let before = self.learned();
                 self.learn(&fault, blocks);
                 self.tell_learned(before);
-                Err(self.settle(fault, blocks))
+                Err(self.settle(fault))
             }
         }
     }
@@ -86,6 +86,8 @@ impl Endpoint {
 
     fn learn(&self, fault: &Fault, blocks: u64) {
         match fault {
+            // Nothing is narrower than one block.
+            Fault::TooWide { limit, .. } if blocks == 1 && *limit == Limit::default() => {}
             Fault::TooWide { limit, .. } if blocks > 0 => self.with_range(|range| range.refused(blocks, *limit)),
             // Many nodes say "too much" by never answering.
             Fault::Timeout if blocks > 1 => self.with_range(|range| range.refused(blocks, Limit::default())),
@@ -102,17 +104,14 @@ impl Endpoint {
     }
 
     /// Puts this endpoint's name on a fault and draws the consequence for its health.
-    fn settle(&self, fault: Fault, blocks: u64) -> Error {
+    fn settle(&self, fault: Fault) -> Error {
         let endpoint = self.key().clone();
         let reason = self.clean(fault.reason());
         let said = reason.clone();
         let retry_after = match fault {
-            Fault::TooWide { limit, .. } if blocks > 1 => {
-                self.change(|health, now| health.note(said, now));
-                return Error::TooWide { endpoint, reason, suggested: limit.suggested };
-            }
+            // Asked for less, or in another way, it is as good as before.
             Fault::TooWide { limit, .. } => {
-                self.change(|health, now| health.refused(said, now));
+                self.change(|health, now| health.note(said, now));
                 return Error::TooWide { endpoint, reason, suggested: limit.suggested };
             }
             Fault::Misbehaving(_) => {

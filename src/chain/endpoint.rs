@@ -18,9 +18,10 @@ use super::check::{self, Bounds};
 use super::decode::TRANSFER;
 use super::error::{Error, Fault};
 use super::health::{EndpointReport, EndpointState, Health};
-use super::json::{HeaderJson, LogJson, Quantity, ReceiptJson};
+use super::json::{HeaderJson, LogJson, Quantity};
 use super::observe::Observer;
 use super::pace::Pace;
+use super::pieces::{RECEIPTS, of_one_block};
 use super::proof::{self, Proof, Unproven};
 use super::range::Range;
 use super::redact::Redactor;
@@ -30,7 +31,6 @@ use crate::settings;
 
 const BLOCK: &str = "eth_getBlockByNumber";
 const LOGS: &str = "eth_getLogs";
-const RECEIPTS: &str = "eth_getBlockReceipts";
 /// The first four bytes of `keccak256("decimals()")`.
 const DECIMALS: &str = "0x313ce567";
 
@@ -132,7 +132,7 @@ impl Endpoint {
         self.ask(BLOCK, 0, work).await
     }
 
-    /// The transfers of one block, asked for by its hash: one call.
+    /// The transfers of one block, asked for by its hash: one call, but where they are too many for it.
     pub async fn block_logs(&self, block: &Header, tokens: &[Address]) -> Result<Logs, Error> {
         if tokens.is_empty() {
             return Ok(Logs::default());
@@ -140,10 +140,13 @@ impl Endpoint {
         let filter = json!([{ "blockHash": block.block.hash, "address": tokens, "topics": [TRANSFER] }]);
         let call = [Call { method: LOGS, params: filter, blocks: 1 }];
         let work = async {
-            let raw = logs_of(self.many(&call).await?.pop())?;
+            let raw = logs_of(self.many(&call).await?.pop()).map_err(of_one_block)?;
             check::logs(raw, tokens, Bounds::Block(block.block))
         };
-        self.ask(LOGS, 1, work).await
+        match self.ask(LOGS, 1, work).await {
+            Err(Error::TooWide { reason, .. }) => self.block_in_pieces(block.block, tokens, &reason).await,
+            outcome => outcome,
+        }
     }
 
     /// The transfers of a range and the headers asked for with it: one batch, judged as a whole.
@@ -162,22 +165,10 @@ impl Endpoint {
             }
             Ok(answer)
         };
-        self.ask(method_of(&calls), blocks, work).await
-    }
-
-    /// The transfers in the receipts of a block, each of a transaction that succeeded; `None` where it lacks the block
-    /// or does not give them.
-    pub async fn receipts(&self, block: BlockRef, tokens: &[Address]) -> Result<Option<Logs>, Error> {
-        let work = async {
-            match self.one::<Option<Vec<ReceiptJson>>>(RECEIPTS, (block.hash,)).await {
-                Ok(Some(receipts)) => check::receipts(receipts, tokens, block).map(Some),
-                // Not to give them is no reason to pause: it may be asked for other things.
-                Ok(None) => Ok(None),
-                Err(Fault::Missing(_) | Fault::Refused(_)) => Ok(None),
-                Err(fault) => Err(fault),
-            }
-        };
-        self.ask(RECEIPTS, 0, work).await
+        match self.ask(method_of(&calls), blocks, work).await {
+            Err(Error::TooWide { reason, .. }) if blocks == 1 => self.range_in_pieces(ask, &reason).await,
+            outcome => outcome,
+        }
     }
 
     /// The transfers of a block that its header proves: header and receipts in one batch, by the block's hash. What it
@@ -262,6 +253,11 @@ impl Endpoint {
             }
         };
         self.ask(METHOD, 0, work).await
+    }
+
+    /// It lacks what must be read next: for a while another is asked, where there is one.
+    pub fn lacks(&self, what: &str) {
+        self.change(|health, now| _ = health.refused(what.to_owned(), now));
     }
 
     pub(super) fn report(&self) -> EndpointReport {
@@ -376,8 +372,9 @@ fn judged(ask: &RangeAsk, answers: Vec<Raw>) -> Result<RangeAnswer, Fault> {
     let mut answers = answers.into_iter();
     let headers = ask.headers.iter().map(|number| header_at(*number, answers.next()));
     let headers = headers.collect::<Result<Vec<_>, Fault>>()?;
-    let logs = match answers.next() {
-        Some(raw) => check::logs(logs_of(Some(raw))?, &ask.tokens, Bounds::Range(ask.from, ask.to))?,
+    let logs = match answers.next().map(|raw| logs_of(Some(raw))) {
+        Some(Err(fault)) if ask.blocks() == 1 => return Err(of_one_block(fault)),
+        Some(raw) => check::logs(raw?, &ask.tokens, Bounds::Range(ask.from, ask.to))?,
         None => Logs::default(),
     };
     check::one_branch(ask, &headers, &logs)?;

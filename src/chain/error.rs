@@ -26,7 +26,7 @@ pub enum Error {
         /// What it said.
         reason: String,
     },
-    /// Ask for fewer blocks: `Endpoint::range` already says how many. At one block: read its receipts, or ask another.
+    /// Ask for fewer blocks: `Endpoint::range` already says how many. Never said of one block: that is read by its receipts.
     #[error("endpoint {endpoint} refuses the range: {reason}")]
     TooWide {
         /// Who.

@@ -1,6 +1,7 @@
 //! Which chain an endpoint serves and how far it is: asked before anything else is, after every outage, and every minute.
 //! Not for choosing among those that pass.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -54,12 +55,22 @@ impl Pool {
             Seen { operator: endpoint.operator(), head: *head, still, block_time }
         });
         let seen: Vec<Seen<'_>> = seen.collect();
+        // Who showed nothing is not asked again for the next one: the step waits for this.
+        let mut mute: BTreeSet<usize> = BTreeSet::new();
         for (who, (endpoint, head)) in told.iter().enumerate() {
             let standing = match abreast::judge(&seen, who, now) {
                 Verdict::Stands(standing) => standing,
+                Verdict::Claimed { by, .. } if mute.contains(&by) => Standing::Abreast,
                 Verdict::Claimed { by, counts, lags } => match told.get(by) {
-                    Some((claimant, claimed)) if self.shows(claimant, *claimed, *head).await && counts => lags,
-                    _ => Standing::Abreast,
+                    Some((claimant, claimed)) => match shows(claimant, *claimed, *head).await {
+                        Some(true) if counts => lags,
+                        Some(_) => Standing::Abreast,
+                        None => {
+                            mute.insert(by);
+                            Standing::Abreast
+                        }
+                    },
+                    None => Standing::Abreast,
                 },
             };
             let why = || match standing {
@@ -68,21 +79,6 @@ impl Pool {
                 Standing::Still => format!("its head {} stands still, and no other moves", head.block.number),
             };
             endpoint.change(|health, at| health.stands(standing, why, at));
-        }
-    }
-
-    /// Whether `claimant`, who says that the chain is at `claimed`, has a chain to there from `from`, the head of another.
-    async fn shows(&self, claimant: &Endpoint, claimed: Header, from: Header) -> bool {
-        let heights = [from.block.number, from.block.number.plus(1), claimed.block.number];
-        let Ok(answer) = claimant.headers(&heights).await else { return false };
-        match abreast::shown(from, &answer) {
-            Shown::Further => true,
-            Shown::Fork => false,
-            Shown::Nothing => {
-                let why = format!("says that its head is {} and does not have that chain", claimed.block.number);
-                claimant.change(|health, at| health.misbehaved(why, at));
-                false
-            }
         }
     }
 
@@ -120,5 +116,24 @@ impl Pool {
         let highest = endpoint.change(|health, now| health.inspected(head, now));
         endpoint.observer.head(highest);
         Some(head)
+    }
+}
+
+/// Whether `claimant`, who says that the chain is at `claimed`, has a chain to there from `from`, the head of another;
+/// `None` where it shows nothing.
+async fn shows(claimant: &Endpoint, claimed: Header, from: Header) -> Option<bool> {
+    let heights = [from.block.number, from.block.number.plus(1), claimed.block.number];
+    let Ok(answer) = timeout(PATIENCE, claimant.headers(&heights)).await else {
+        claimant.change(|health, now| health.broke("gave no answer in time".to_owned(), now));
+        return None;
+    };
+    match abreast::shown(from, &answer.ok()?) {
+        Shown::Further => Some(true),
+        Shown::Fork => Some(false),
+        Shown::Nothing => {
+            let why = format!("says that its head is {} and does not have that chain", claimed.block.number);
+            claimant.change(|health, at| health.misbehaved(why, at));
+            None
+        }
     }
 }

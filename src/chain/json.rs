@@ -92,6 +92,13 @@ pub(super) struct ReceiptJson {
     pub(super) logs: Vec<LogJson>,
 }
 
+/// What a block says of its transactions, as `eth_getBlockByHash` gives it.
+#[derive(Debug, serde::Deserialize)]
+pub(super) struct TransactionsJson {
+    pub(super) hash: Option<B256>,
+    pub(super) transactions: Vec<B256>,
+}
+
 /// A field that is a courtesy: what cannot be read is as good as absent.
 fn lenient<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Quantity>, D::Error> {
     let value = serde_json::Value::deserialize(deserializer).map_err(D::Error::custom)?;

@@ -23,6 +23,7 @@ mod inspect;
 mod json;
 mod observe;
 mod pace;
+mod pieces;
 mod pool;
 mod proof;
 mod range;

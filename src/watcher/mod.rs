@@ -116,6 +116,8 @@ pub struct Watcher {
     readers: Readers,
     inspected: Option<Instant>,
     tag_asked: Option<Instant>,
+    /// Why the chain's tag was not learned when it was asked for last.
+    untold: Option<String>,
     head_told: Option<Instant>,
     head: Option<(Header, Instant)>,
     pushed: Option<BlockHash>,
@@ -138,6 +140,7 @@ impl Watcher {
             readers: Readers::default(),
             inspected: None,
             tag_asked: None,
+            untold: None,
             head_told: None,
             head: None,
             pushed: None,

@@ -51,7 +51,7 @@ impl Watcher {
         let to = rescan.to.min(cursor.block.number).min(from.plus(endpoint.range().saturating_sub(1)));
         let anchor = self.anchor(cursor, to).await?;
         let ask = RangeAsk { from, to, headers: vec![anchor.number], tokens };
-        let mut answer = endpoint.range_logs(&ask).await?;
+        let (mut answer, to) = endpoint.range_logs_upto(&ask).await?;
         if answer.headers.first().copied().flatten().is_none_or(|header| header.block != anchor) {
             return Err(Error::Doubt(format!(
                 "endpoint {} does not have block {anchor}: the range waits",

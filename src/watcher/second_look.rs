@@ -114,7 +114,7 @@ impl Watcher {
             }
             let to = reached.min(span.from.plus(witness.range().saturating_sub(1)));
             match read_again(&witness, span, to).await {
-                Ok(Reading::Logs(logs)) => {
+                Ok(Reading::Logs(logs, to)) => {
                     reached = to;
                     let watched = self.watched(&logs.transfers, cursor.time).await?;
                     differences.add(&within(reached), &logs, &watched);

@@ -5,6 +5,9 @@ use crate::chain::Endpoint;
 use crate::domain::{BlockNumber, Header, Time};
 use crate::store::{Cursor, NetworkRow};
 
+/// How often a block is asked for again that must be there.
+const ASK_AGAIN: u32 = 3;
+
 impl Watcher {
     /// Gives the network its first cursor: below `start_block`, else below the beginning of the oldest open session (at
     /// most `max_backfill` back), else the head.
@@ -17,6 +20,7 @@ impl Watcher {
         };
         let mut headers = endpoint.headers(&self.places_to_go_back(below)).await?.into_iter();
         let Some(header) = headers.next().flatten() else {
+            endpoint.lacks(&format!("has no block {below} to start from"));
             return Err(Error::Doubt(format!("endpoint {} has no block {below} to start from", endpoint.key())));
         };
         let recorded: Vec<_> =
@@ -51,10 +55,14 @@ impl Watcher {
             return Ok(head.block.number);
         };
         let begin = oldest.checked_sub_signed(self.rules.clock_skew).unwrap_or(oldest).max(earliest);
-        Ok(self.block_at(endpoint, begin, head.block.number).await?.minus(1))
+        let first = self.block_at(endpoint, begin, head.block.number).await?;
+        // Above the lowest block there is, where all below it is pruned.
+        let below = time_of(endpoint, first.minus(1), false).await?.map(|_| first.minus(1));
+        Ok(below.unwrap_or(first))
     }
 
-    /// The first block that is not older than `time`, up to `highest`; by bisection, some thirty headers, once.
+    /// The first block that is not older than `time`, up to `highest`, by the lowest word of those that can be asked: one
+    /// whose nodes lack blocks for a moment puts it too high, and what is below is never read.
     pub(super) async fn block_at(
         &self,
         endpoint: &Endpoint,
@@ -64,16 +72,58 @@ impl Watcher {
         if let Some(recorded) = self.store.recorded_by_time(&self.network.slug, time).await? {
             return Ok(recorded.number);
         }
-        let (mut low, mut high) = (BlockNumber(0), highest);
-        while low < high {
-            let middle = low.plus(high.above(low).checked_div(2).unwrap_or(0));
-            match endpoint.header(middle).await? {
-                Some(header) if header.time < time => low = middle.plus(1),
-                Some(_) => high = middle,
-                // Pruned: what it no longer has is older than what it has.
-                None => low = middle.plus(1),
+        let mut found = first_since(endpoint, time, highest).await?;
+        for other in self.pool.healthy().iter().filter(|other| other.key() != endpoint.key()) {
+            let Ok(lower) = first_since(other, time, found).await else { continue };
+            // Who has that block himself and finds it too old need not believe the other.
+            if lower < found && endpoint.header(lower).await?.is_none_or(|header| header.time >= time) {
+                found = lower;
             }
         }
-        Ok(low)
+        Ok(found)
     }
+}
+
+/// The same by one endpoint: back from `highest` in growing strides, then by bisection, some thirty headers, once.
+async fn first_since(endpoint: &Endpoint, time: Time, highest: BlockNumber) -> Result<BlockNumber, Error> {
+    let (mut low, mut high, mut stride) = (BlockNumber(0), highest, Some(1_u64));
+    let mut older = false;
+    while low < high {
+        let between = high.above(low);
+        let middle = match stride {
+            Some(stride) => high.minus(stride.min(between)),
+            None => low.plus(between.checked_div(2).unwrap_or(0)),
+        };
+        match time_of(endpoint, middle, older).await? {
+            Some(mined) if mined < time => (low, stride, older) = (middle.plus(1), None, true),
+            Some(_) => (high, stride) = (middle, stride.map(|stride| stride.saturating_mul(2))),
+            // Pruned: what it no longer has is older than what it has.
+            None => (low, stride) = (middle.plus(1), None),
+        }
+    }
+    Ok(low)
+}
+
+/// When a block was mined; `None` where the endpoint has neither it nor anything older. If it has something older (`older`:
+/// that is known), a node behind its address merely lacks this one.
+async fn time_of(endpoint: &Endpoint, number: BlockNumber, older: bool) -> Result<Option<Time>, Error> {
+    if let Some(header) = endpoint.header(number).await? {
+        return Ok(Some(header.time));
+    }
+    // Block 0 says nothing: those who drop old blocks keep it.
+    let farther = std::iter::successors(Some(1_u64), |far| far.checked_mul(4));
+    let below = farther.map_while(|far| number.0.checked_sub(far).filter(|below| *below > 0)).map(BlockNumber);
+    let heights: Vec<BlockNumber> = std::iter::once(number).chain(below).collect();
+    for _ in 0..ASK_AGAIN {
+        let mut headers = endpoint.headers(&heights).await?.into_iter();
+        if let Some(header) = headers.next().flatten() {
+            return Ok(Some(header.time));
+        }
+        if !older && headers.flatten().next().is_none() {
+            return Ok(None);
+        }
+    }
+    let what = format!("has no block {number}, and some below it");
+    endpoint.lacks(&what);
+    Err(Error::Doubt(format!("endpoint {} {what}: the network starts when it has been read", endpoint.key())))
 }

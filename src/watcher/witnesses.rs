@@ -13,7 +13,8 @@ use crate::store::{Cursor, NetworkRow};
 
 /// What a witness gave of a span.
 pub(super) enum Reading {
-    Logs(Logs),
+    /// And how far they go.
+    Logs(Logs, BlockNumber),
     /// It does not have our chain that far: another operator is asked instead.
     Behind(Error),
     /// It has another chain.
@@ -89,15 +90,22 @@ impl Watcher {
         tag: Tag,
     ) -> Result<Option<BlockRef>, Error> {
         let kept = row.final_block;
-        let fresh = self.tag_asked.is_some_and(|at| at.elapsed() < self.network.poll_interval);
-        if fresh
-            || kept.is_some_and(|kept| kept.number >= cursor.block.number)
-            || !self.is_due(cursor, &head_of(cursor)).await?
+        if self.tag_asked.is_some_and(|at| at.elapsed() < self.network.poll_interval) {
+            return self.kept(kept, cursor);
+        }
+        if kept.is_some_and(|kept| kept.number >= cursor.block.number) || !self.is_due(cursor, &head_of(cursor)).await?
         {
             return Ok(kept);
         }
         self.tag_asked = Some(Instant::now());
         let told = self.tagged(first, tag).await?;
+        self.untold = (told.len() < self.quorum()).then(|| {
+            let (count, quorum) = (told.len(), self.quorum());
+            format!("{count} of {quorum} operators tell the tag {}: nothing is confirmed by it", tag.as_str())
+        });
+        if self.untold.is_some() {
+            return self.kept(kept, cursor);
+        }
         let pinned = pinned(&told, self.network.quorum).map(|pinned| pinned.min(cursor.block.number));
         let Some(pinned) = pinned.filter(|at| kept.is_none_or(|kept| *at > kept.number)) else { return Ok(kept) };
         let block = self.agreed_at(&told, pinned, kept, tag).await?;
@@ -109,10 +117,25 @@ impl Watcher {
         Ok(Some(block))
     }
 
-    /// The tag by each operator who knows it; one is enough where one is asked for.
+    /// What was final before. That too few tell the tag is said once nothing is left to confirm without it.
+    fn kept(&self, kept: Option<BlockRef>, cursor: &Cursor) -> Result<Option<BlockRef>, Error> {
+        match &self.untold {
+            Some(why) if kept.is_none_or(|kept| kept.number <= cursor.confirmed) => Err(Error::Doubt(why.clone())),
+            _ => Ok(kept),
+        }
+    }
+
+    /// The tag by each operator who knows it; one is enough where one is asked for, and then the first look's own is asked
+    /// last: on many chains not everybody knows tags.
     async fn tagged(&self, first: &Endpoint, tag: Tag) -> Result<Vec<(Arc<Endpoint>, BlockRef)>, Error> {
         let mut told = Vec::new();
-        for witness in self.candidates(first, Some(first.operator())).await? {
+        let mut witnesses = self.candidates(first, Some(first.operator())).await?;
+        if self.network.quorum == 1 && !self.must_hear_another() {
+            let unasked = !witnesses.iter().any(|witness| witness.key() == first.key());
+            let own = self.pool.endpoints().iter().filter(|endpoint| unasked && endpoint.key() == first.key());
+            witnesses.extend(own.cloned());
+        }
+        for witness in witnesses {
             let (network, endpoint) = (self.network.slug.as_str(), witness.key().clone());
             match witness.tagged(tag).await {
                 Ok(Some(block)) => told.push((witness, block)),
@@ -196,9 +219,9 @@ fn pinned(told: &[(Arc<Endpoint>, BlockRef)], quorum: u32) -> Option<BlockNumber
 /// One batch: the logs, and the header that ties them to our own chain.
 pub(super) async fn read_again(witness: &Endpoint, span: &Span, to: BlockNumber) -> Result<Reading, Error> {
     let ask = RangeAsk { from: span.from, to, headers: vec![span.anchor.number], tokens: span.tokens.clone() };
-    let answer = witness.range_logs(&ask).await?;
+    let (answer, to) = witness.range_logs_upto(&ask).await?;
     match answer.headers.first().copied().flatten() {
-        Some(header) if header.block == span.anchor => Ok(Reading::Logs(answer.logs)),
+        Some(header) if header.block == span.anchor => Ok(Reading::Logs(answer.logs, to)),
         Some(header) => Ok(Reading::Contradicts(Error::Doubt(format!(
             "endpoint {} has block {} where {} is recorded: nothing is confirmed from it",
             witness.key(),

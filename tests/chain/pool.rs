@@ -1,11 +1,17 @@
 //! Which endpoint is asked: order, failover and back, and who is never asked.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use alloy::primitives::{B256, U256};
+use alloy::rpc::json_rpc::{RequestPacket, ResponsePacket};
+use alloy::transports::{BoxTransport, TransportError, TransportFut};
 use deposit_watcher::chain::{EndpointState, Error, Pool};
 use deposit_watcher::domain::{BlockNumber, EndpointKey, Slug};
 use deposit_watcher::telemetry::{self, Labels, NetworkLabels};
+use tower::Service;
 
 use super::network::{CHAIN, pool};
 use super::scripted::{Down, Lie, Log, Node, PAYER, TOKEN, World, account};
@@ -377,4 +383,50 @@ async fn one_that_asked_to_be_slower_is_asked_more_slowly() {
         endpoint.latest().await.unwrap();
     }
     assert!(pool.report()[0].pace >= Some(45), "it grows again: {:?}", pool.report()[0].pace);
+}
+
+/// A node that tells who it is and nothing else, ever; it counts what it leaves unanswered.
+#[derive(Clone)]
+struct Mute(Node, Arc<AtomicUsize>);
+
+impl Service<RequestPacket> for Mute {
+    type Response = ResponsePacket;
+    type Error = TransportError;
+    type Future = TransportFut<'static>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, packet: RequestPacket) -> Self::Future {
+        if packet.method_names().any(|method| method == "eth_chainId") {
+            return self.0.call(packet);
+        }
+        self.1.fetch_add(1, Ordering::Relaxed);
+        Box::pin(std::future::pending())
+    }
+}
+
+/// The step waits for an inspection.
+#[tokio::test(start_paused = true)]
+async fn one_that_claims_a_chain_and_does_not_show_it_is_asked_once() {
+    let world = World::new(CHAIN);
+    world.mine_empty(100);
+    let names = ["a", "b", "c", "d"];
+    let others: Vec<Node> = names.iter().map(|name| world.node(name)).collect();
+    others.iter().for_each(Node::freeze);
+    world.mine_empty(40);
+    let left = Arc::new(AtomicUsize::new(0));
+    let mute = BoxTransport::new(Mute(world.node("e"), left.clone()));
+    let mut endpoints: Vec<_> =
+        names.iter().zip(&others).map(|(name, node)| (*name, *name, node.transport())).collect();
+    endpoints.push(("e", "e", mute));
+    let pool = pool(&endpoints);
+    let started = tokio::time::Instant::now();
+    pool.inspect(None).await;
+    assert!(started.elapsed() <= Duration::from_secs(10), "{:?}", started.elapsed());
+    assert_eq!(left.load(Ordering::Relaxed), 1);
+    let down = EndpointState::Down;
+    let alive = EndpointState::Alive;
+    assert_eq!(states(&pool), [alive, alive, alive, alive, down], "nobody is behind what is not shown");
 }

@@ -94,17 +94,61 @@ async fn every_wording_gets_through() {
     }
 }
 
+/// In whatever words it is said: by hash and by number, at once or transaction by transaction, in pieces that fit.
 #[tokio::test]
-async fn one_block_that_is_too_much_can_be_read_by_its_receipts() {
+async fn one_block_that_is_too_much_is_read_by_its_receipts() {
+    let world = World::new(CHAIN);
+    let pay = |n| world.pay(TOKEN, PAYER, account(n), U256::from(n));
+    world.mine((0..30).map(pay).collect());
+    world.mine_empty(1);
+    let block = world.block(1).unwrap().header();
+    let headers = vec![BlockNumber(0), BlockNumber(2), BlockNumber(7)];
+    let ask = RangeAsk { from: BlockNumber(1), to: BlockNumber(1), headers, tokens: vec![TOKEN] };
+    for words in ["query returned more than 20 results", "words that nobody knows"] {
+        let limit = Limit::new(20, -32005, words);
+        let (node, endpoint) = endpoint(&world, |is| is.max_results = Some(limit)).await;
+        let ways: [(&str, fn(&mut Behaviour)); 3] = [
+            ("receipts", |_| ()),
+            ("no receipts of blocks", |is| is.no_receipts = true),
+            ("not so many receipts at once", |is| {
+                is.no_receipts = true;
+                is.max_batch_size = Some(Limit::new(4, -32003, "response too large"));
+            }),
+        ];
+        for (way, change) in ways {
+            node.set(change);
+            let logs = endpoint.block_logs(&block, &[TOKEN]).await.unwrap();
+            assert_eq!(
+                logs.transfers.iter().map(|t| t.log_index).collect::<Vec<_>>(),
+                (0..30).collect::<Vec<_>>(),
+                "{way}"
+            );
+            let answer = endpoint.range_logs(&ask).await.unwrap();
+            assert_eq!(answer.logs, logs, "{way}");
+            let told: Vec<_> = answer.headers.iter().flatten().map(|header| header.block.number.0).collect();
+            assert_eq!((answer.headers.len(), told), (3, vec![0, 2]), "{way}");
+        }
+    }
+}
+
+/// Nothing is made of it: what the block holds is not known.
+#[tokio::test]
+async fn one_block_that_nothing_gives_is_an_error_that_says_so() {
     let world = world(3, 30);
     let limit = Limit::new(20, -32005, "query returned more than 20 results");
-    let (_, endpoint) = endpoint(&world, |is| is.max_results = Some(limit)).await;
+    let (node, endpoint) = endpoint(&world, |is| is.max_results = Some(limit)).await;
+    node.set(|is| (is.no_receipts, is.no_single_receipts) = (true, true));
     let block = world.block(2).unwrap().header();
     let ask = RangeAsk { from: BlockNumber(2), to: BlockNumber(2), headers: vec![], tokens: vec![TOKEN] };
-    assert!(matches!(endpoint.range_logs(&ask).await, Err(Error::TooWide { .. })));
-    assert_eq!(endpoint.range(), 1);
-    assert!(matches!(endpoint.block_logs(&block, &[TOKEN]).await, Err(Error::TooWide { .. })));
-    assert_eq!(endpoint.receipts(block.block, &[TOKEN]).await.unwrap().unwrap().transfers.len(), 30);
+    for error in
+        [endpoint.range_logs(&ask).await.unwrap_err(), endpoint.block_logs(&block, &[TOKEN]).await.unwrap_err()]
+    {
+        assert!(matches!(error, Error::Transient { retry_after: Some(_), .. }), "{error:?}");
+        let told = error.to_string();
+        for part in ["block 2 cannot be read", "more than 20 results", "eth_getBlockReceipts", "nor one by one"] {
+            assert!(told.contains(part), "{told}");
+        }
+    }
 }
 
 #[tokio::test]

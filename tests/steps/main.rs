@@ -22,4 +22,6 @@ mod proofs;
 mod quorum;
 mod rows;
 mod single;
+mod start;
+mod wide;
 mod witnesses;

@@ -92,7 +92,8 @@ async fn the_tag_is_what_enough_operators_have_passed() {
 #[tokio::test]
 async fn a_tag_on_different_blocks_confirms_nothing() {
     let (mut house, number) = paid(2, Finality::Safe).await;
-    house.settle().await;
+    // Nobody tells the tag yet, which is said.
+    house.steps(3).await;
     house.nodes[2].freeze();
     // The block above the payment is another one for the third operator from here on.
     house.world.mine_empty(4);
@@ -127,4 +128,40 @@ async fn a_tag_that_too_few_know_confirms_nothing() {
     house.nodes[1].heal();
     house.settle().await;
     assert_eq!(house.status("a").await, "CONFIRMED");
+}
+
+/// One of two operators has no such tag. The other's is taken, and what it has passed is read again as ever; where neither
+/// has one, that is said.
+#[tokio::test]
+async fn a_tag_that_only_the_first_looks_operator_knows_is_taken_from_it() {
+    let mut house = House::with(2, |network, _| network.finality = Finality::Safe).await;
+    house.settle().await;
+    house.open("a", 100).await;
+    let number = house.world.mine(vec![house.pay(tokens(100))]).block.number.0;
+    house.world.mine_empty(4);
+    house.nodes.iter().for_each(|node| node.set(|is| is.tags = Some(None)));
+    for _ in 0..4 {
+        let told = house.step().await.unwrap().trouble.map(|trouble| trouble.to_string()).unwrap_or_default();
+        assert!(told.contains("0 of 1 operators tell the tag safe"), "{told}");
+    }
+    assert_eq!(house.status("a").await, "PENDING");
+    house.nodes[0].set(|is| is.tags = Some(Some(number + 1)));
+    house.settle().await;
+    assert_eq!((final_number(&house).await, house.status("a").await.as_str()), (Some(number + 1), "CONFIRMED"));
+}
+
+/// Between two questions for the tag the trouble stays told; what was final before is still looked at.
+#[tokio::test]
+async fn that_nobody_tells_the_tag_is_said_in_every_step() {
+    let change = |network: &mut deposit_watcher::settings::Network| {
+        (network.finality, network.poll_interval) = (Finality::Safe, std::time::Duration::from_secs(3_600));
+    };
+    let mut house = House::with(2, |network, _| change(network)).await;
+    house.settle().await;
+    house.open("a", 100).await;
+    house.world.mine(vec![house.pay(tokens(100))]);
+    for _ in 0..3 {
+        let told = house.step().await.unwrap().trouble.map(|trouble| trouble.to_string()).unwrap_or_default();
+        assert!(told.contains("tell the tag safe"), "{told}");
+    }
 }

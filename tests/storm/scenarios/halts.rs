@@ -77,6 +77,7 @@ async fn nothing_at_a_final_height_is_waited_for_and_another_block_there_halts()
     let mut rules = Rules::default();
     rules.network.finality = Finality::Finalized;
     let mut rig = Rig::with(rules).await;
+    rig.world.set_tags(None, Some(1));
     rig.deeper(20).await;
     let kept = rig.world.head().block.number.0 - 1;
     for node in [&rig.one, &rig.two] {

@@ -19,6 +19,7 @@ pub(super) fn answer(state: &mut State, node: usize, view: &[Arc<Block>], method
         "eth_getBlockByHash" => block_by_hash(state, node, view, &params[0], &is),
         "eth_getLogs" => logs(state, node, view, &params[0], &is),
         "eth_getBlockReceipts" if !is.no_receipts => receipts(state, node, view, &params[0], &is),
+        "eth_getTransactionReceipt" if !is.no_single_receipts => receipt(view, &params[0], &is),
         "eth_call" => decimals(state, &params[0]),
         other => Err((-32601, format!("the method {other} does not exist/is not available"))),
     }
@@ -159,6 +160,17 @@ fn receipts(state: &mut State, node: usize, view: &[Arc<Block>], hash: &Value, i
     let hash: B256 = serde_json::from_value(hash.clone()).unwrap();
     let Some(block) = view.iter().find(|block| block.hash == hash) else { return Ok(Value::Null) };
     served(state, node, block, true);
+    Ok(json!(receipts_of(block, is)))
+}
+
+/// The receipt of a transaction, wherever it is mined.
+fn receipt(view: &[Arc<Block>], hash: &Value, is: &Behaviour) -> Outcome {
+    let of =
+        |block: &Arc<Block>| receipts_of(block, is).into_iter().find(|receipt| receipt["transactionHash"] == *hash);
+    Ok(view.iter().rev().find_map(of).unwrap_or_default())
+}
+
+fn receipts_of(block: &Block, is: &Behaviour) -> Vec<Value> {
     let told = told(block, is);
     let mut hashes: Vec<B256> = block.txs.iter().map(|tx| tx.hash).collect();
     hashes.extend(told.iter().map(|(_, tx, _)| *tx));
@@ -175,7 +187,7 @@ fn receipts(state: &mut State, node: usize, view: &[Arc<Block>], hash: &Value, i
             "contractAddress": null, "effectiveGasPrice": "0x7",
         })
     };
-    Ok(hashes.iter().enumerate().map(receipt).collect())
+    hashes.iter().enumerate().map(receipt).collect()
 }
 
 fn decimals(state: &State, call: &Value) -> Outcome {

@@ -1,5 +1,6 @@
 //! A node of the scripted world: its own view, its faults, its counters, and the transport that reaches it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -101,6 +102,10 @@ pub struct Behaviour {
     pub log_time: Option<u64>,
     /// It has no `eth_getBlockReceipts`.
     pub no_receipts: bool,
+    /// It has no `eth_getTransactionReceipt`.
+    pub no_single_receipts: bool,
+    /// A batch of more calls is answered, each by this: its answer as a whole would be too long.
+    pub max_batch_size: Option<Limit>,
     /// Its headers hold what their hash does not cover, as those of chains that are not Ethereum's shape.
     pub odd_headers: bool,
     /// Blocks that it has in place of the real ones at their heights, right in themselves.
@@ -111,6 +116,8 @@ pub struct Behaviour {
     pub tags: Option<Option<u64>>,
     /// It lacks what is old.
     pub pruned: Option<Pruned>,
+    /// Blocks by number that it answers by `null`, and how often yet.
+    pub null_at: BTreeMap<u64, u64>,
     pub chances: Chances,
 }
 
@@ -265,6 +272,15 @@ fn receive(state: &mut State, index: usize, packet: &RequestPacket) -> Option<Re
     }
     if let Some((code, message)) = Limit::exceeded(&node.is.max_batch, packet.len() as u64) {
         return Some(Err(error_response(code, message)));
+    }
+    let too_long = Limit::exceeded(&node.is.max_batch_size, packet.len() as u64);
+    if let (Some((code, message)), RequestPacket::Batch(requests)) = (too_long, packet) {
+        let error = ErrorPayload { code, message: message.into(), data: None };
+        let respond = |request: &SerializedRequest| Response {
+            id: request.id().clone(),
+            payload: ResponsePayload::Failure(error.clone()),
+        };
+        return Some(Ok(ResponsePacket::Batch(requests.iter().map(respond).collect())));
     }
     let view = view(state, index);
     let mut respond = |request: &SerializedRequest| respond(state, index, &view, request);

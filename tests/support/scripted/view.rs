@@ -110,6 +110,10 @@ pub(super) fn beyond(
     if about_a_block && asked == "latest" && node.null() {
         return Some(Ok(Value::Null));
     }
+    if about_a_block && let Some(left @ 1..) = height(&params[0]).and_then(|number| node.is.null_at.get_mut(&number)) {
+        *left -= 1;
+        return Some(Ok(Value::Null));
+    }
     let of_a_tag = ["safe", "finalized"].contains(&asked.as_str()) && node.is.tags.is_none();
     if about_a_block && !node.own.branches.is_empty() && of_a_tag {
         let (safe, finalized) = node.own.tags;
