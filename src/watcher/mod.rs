@@ -107,6 +107,13 @@ struct Dispute {
     lowest: Option<(BlockNumber, String)>,
 }
 
+/// What nobody who is asked had yet, so that the second look asks for just this again.
+#[derive(Debug, Clone, Copy)]
+struct Awaited {
+    upto: BlockNumber,
+    since: Instant,
+}
+
 /// The one writer of a network, while its fence holds.
 #[derive(Debug)]
 pub struct Watcher {
@@ -121,6 +128,7 @@ pub struct Watcher {
     dispute: Dispute,
     rescan_dispute: Dispute,
     readers: Readers,
+    awaited: Option<Awaited>,
     inspected: Option<Instant>,
     tag_asked: Option<Instant>,
     head_told: Option<Instant>,
@@ -144,6 +152,7 @@ impl Watcher {
             dispute: Dispute::default(),
             rescan_dispute: Dispute::default(),
             readers: Readers::default(),
+            awaited: None,
             inspected: None,
             tag_asked: None,
             head_told: None,

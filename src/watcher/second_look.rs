@@ -2,10 +2,11 @@
 //! got wrong, and only then confirms (I5).
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use super::ruling::{Differences, Ruling};
 use super::witnesses::{Reading, read_again};
-use super::{Dispute, Effects, Error, Progress, Watcher, first_look, plan, span};
+use super::{Awaited, Dispute, Effects, Error, Progress, Watcher, first_look, plan, span};
 use crate::chain::{self, Endpoint, Logs, Tag};
 use crate::domain::{Address, BlockNumber, BlockRef, Finality, LogId, Transfer};
 use crate::store::{BlockTime, Cursor, Destination, NetworkRow, Rescan};
@@ -19,7 +20,8 @@ pub(super) const SECONDS_WAIT: i64 = 300;
 pub(super) struct Span {
     pub(super) from: BlockNumber,
     pub(super) to: BlockNumber,
-    /// A recorded block at or above `to`: an endpoint that has it has our chain below it.
+    /// A recorded block that buries `to` as deep as `finality` says: an endpoint that has it has our chain below it, and
+    /// has it that deep.
     pub(super) anchor: BlockRef,
     pub(super) tokens: Vec<Address>,
     /// The operator whose word the first look took there, where that is known.
@@ -43,13 +45,31 @@ impl Watcher {
             return Ok(None);
         }
         let from = cursor.confirmed.plus(1);
-        let to = upto.block.number.min(from.plus(first.range().saturating_sub(1)));
+        // Who lags a little would lag behind each newer block, too: he is asked for the same one until he has it.
+        let awaited = self.awaited.take().filter(|awaited| (from..=upto.block.number).contains(&awaited.upto));
+        let deep = awaited.map_or(upto.block.number, |awaited| awaited.upto);
+        let anchor = self.anchor(&cursor, plan::buried_by(deep, self.network.finality)).await?;
+        let to = deep.min(from.plus(first.range().saturating_sub(1)));
         let (reader, to) = self.readers.of(from, to);
-        let span = Span { from, to, anchor: upto.block, tokens, reader: reader.map(str::to_owned) };
-        let Some(reached) = self.look_again(first, row, &cursor, &span, None).await? else { return Ok(None) };
+        let span = Span { from, to, anchor, tokens, reader: reader.map(str::to_owned) };
+        let Some(reached) = self.look_again(first, row, &cursor, &span, None).await? else {
+            return self
+                .wait_for(Awaited { upto: deep, since: awaited.map_or_else(Instant::now, |it| it.since) }, anchor);
+        };
         self.readers.looked_at(reached);
         let cursor = Cursor { confirmed: reached, ..cursor };
         Ok(Some(Progress { cursor, more: reached < upto.block.number, kind: "confirm" }))
+    }
+
+    /// Too few have the anchor. That one lags by some blocks is nothing to tell of, before it has lasted.
+    fn wait_for(&mut self, awaited: Awaited, anchor: BlockRef) -> Result<Option<Progress>, Error> {
+        self.awaited = Some(awaited);
+        if awaited.since.elapsed() < self.network.max_lag {
+            return Ok(None);
+        }
+        let upto = awaited.upto;
+        let why = format!("too few operators have block {anchor}: nothing is confirmed up to block {upto}");
+        Err(Error::Doubt(why))
     }
 
     /// The newest recorded block that finality, `min_age` and `second_look_delay` let the second look reach.
@@ -91,7 +111,8 @@ impl Watcher {
             || self.store.expiring_between(slug, last.time, upto.time).await?)
     }
 
-    /// Reads a span again and commits what follows. Returns how far both looks agree; `None` when not even one block.
+    /// Reads a span again and commits what follows. Returns how far both looks agree; `None` where too few have the anchor
+    /// yet, which is an error only in rescans.
     pub(super) async fn look_again(
         &mut self,
         first: &Endpoint,
@@ -107,7 +128,7 @@ impl Watcher {
         let candidates = self.candidates(first, span.reader.as_deref()).await?;
         let needed = self.witnesses_needed(&candidates, span.reader.as_deref());
         let (mut differences, mut reached) = (Differences::default(), span.to);
-        let (mut witnesses, mut lacking) = (Vec::new(), None);
+        let (mut witnesses, mut lacking, mut behind) = (Vec::new(), None, true);
         for witness in candidates {
             if witnesses.len() == needed {
                 break;
@@ -122,13 +143,13 @@ impl Watcher {
                 }
                 Ok(Reading::Behind(why)) => lacking = Some(why),
                 Err(Error::Chain(error @ (chain::Error::Transient { .. } | chain::Error::Misbehaving { .. }))) => {
-                    lacking = Some(error.into());
+                    (lacking, behind) = (Some(error.into()), false);
                 }
                 Err(error) => return Err(error),
             }
         }
         if let Some(why) = lacking.filter(|_| witnesses.len() < needed) {
-            return Err(why);
+            return if behind && rescan.is_none() { Ok(None) } else { Err(why) };
         }
         let mut ruling = self.judge(&witnesses, &within(reached), differences, span, reached, cursor).await?;
         reached = ruling.upto.map_or(reached, |upto| upto.min(reached));
