@@ -21,6 +21,7 @@ mod second_look;
 pub mod settlement;
 mod settling;
 mod start;
+mod times;
 mod witnesses;
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use super::ruling::{Differences, Ruling};
+use super::times::Dated;
 use super::witnesses::{Reading, read_again};
 use super::{Awaited, Dispute, Effects, Error, Progress, Watcher, first_look, plan, span};
 use crate::chain::{self, Endpoint, Logs, Tag};
@@ -127,7 +128,7 @@ impl Watcher {
         };
         let candidates = self.candidates(first, span.reader.as_deref()).await?;
         let needed = self.witnesses_needed(&candidates, span.reader.as_deref());
-        let (mut differences, mut reached) = (Differences::default(), span.to);
+        let (mut differences, mut dated, mut reached) = (Differences::default(), Dated::default(), span.to);
         let (mut witnesses, mut lacking, mut behind) = (Vec::new(), None, true);
         for witness in candidates {
             if witnesses.len() == needed {
@@ -140,6 +141,7 @@ impl Watcher {
                     let watched = self.watched(&logs.transfers, cursor.time).await?;
                     differences.add(&within(reached), &logs, &watched);
                     witnesses.push(witness);
+                    dated.hear(&logs);
                 }
                 Ok(Reading::Behind(why)) => lacking = Some(why),
                 Err(Error::Chain(error @ (chain::Error::Transient { .. } | chain::Error::Misbehaving { .. }))) => {
@@ -153,6 +155,8 @@ impl Watcher {
         }
         let mut ruling = self.judge(&witnesses, &within(reached), differences, span, reached, cursor).await?;
         reached = ruling.upto.map_or(reached, |upto| upto.min(reached));
+        let sure = ruling.disputed.as_ref().map_or(reached, |(lowest, _)| reached.min(lowest.minus(1)));
+        self.rule_on_times(&witnesses, &dated, &within(reached), &mut ruling, sure).await?;
         let disputed = ruling.disputed.take();
         self.tell_dispute(rescan.is_some(), disputed.as_ref(), ruling.disputes);
         if let Some((disputed, why)) = disputed {
@@ -215,6 +219,10 @@ impl Watcher {
             unit.orphan_empty_strangers(slug, &ids).await?;
             places.extend(ruling.invented.iter().map(|t| Destination { token: t.token, to: t.to }));
             effects.invented = count(ids.len());
+        }
+        if !ruling.misdated.is_empty() {
+            places.extend(unit.date_blocks(slug, &ruling.misdated).await?);
+            effects.misdated = count(ruling.misdated.len());
         }
         if !sorted.transfers.is_empty() {
             unit.record_blocks(slug, &super::first_look::dedup(sorted.blocks)).await?;
