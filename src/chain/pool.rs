@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use super::abreast::Standing;
 use super::dial::Dialler;
 use super::endpoint::Endpoint;
 use super::error::{BuildError, Error};
@@ -120,6 +121,24 @@ impl Pool {
             }
         }
         None
+    }
+
+    /// Every endpoint of another operator that may be read from now, best first, those that do not keep up among them.
+    pub async fn of_others(&self, first: &Endpoint) -> Vec<Arc<Endpoint>> {
+        self.inspect_once().await;
+        let mut others = Vec::new();
+        for endpoint in self.endpoints.iter().filter(|endpoint| endpoint.operator() != first.operator()) {
+            self.inspect_if_due(endpoint).await;
+            if endpoint.change(|health, now| health.usable(now)) {
+                others.push(endpoint.clone());
+            }
+        }
+        others
+    }
+
+    /// Makes an endpoint a last resort until heads are compared again.
+    pub fn leave(&self, endpoint: &Endpoint, why: String) {
+        endpoint.change(|health, now| health.stands(Standing::Behind, || why, now));
     }
 
     /// Every endpoint that may be read from now and keeps up with the others, best first.

@@ -1,5 +1,6 @@
 //! Recorded blocks: the places a rewind can go back to, and the times of blocks that hold transfers.
 
+use super::sessions::Destination;
 use super::{Error, Store, Unit, codec};
 use crate::domain::{BlockHash, BlockNumber, BlockRef, LogId, Slug, Time};
 
@@ -170,5 +171,26 @@ impl Unit {
         .execute(self.connection())
         .await?;
         Ok(())
+    }
+
+    /// Dates blocks anew, and the transfers in them that are not confirmed yet; returns whom to derive again. What was
+    /// mined before in a block that left keeps that earlier time.
+    pub async fn date_blocks(&mut self, slug: &Slug, blocks: &[BlockTime]) -> Result<Vec<Destination>, Error> {
+        let hashes: Vec<String> = blocks.iter().map(|block| codec::hash_text(block.block.hash)).collect();
+        let times: Vec<Time> = blocks.iter().map(|block| block.time).collect();
+        let rows = sqlx::query!(
+            "WITH told AS (SELECT * FROM unnest($2::text[], $3::timestamptz[]) AS n (hash, time)),
+                  dated AS (UPDATE blocks b SET time = told.time FROM told WHERE b.network = $1 AND b.hash = told.hash)
+             UPDATE transfers t SET block_time = told.time,
+                    paid_at = CASE WHEN t.paid_at < t.block_time THEN least(t.paid_at, told.time) ELSE told.time END
+               FROM told WHERE t.network = $1 AND t.block_hash = told.hash AND t.state = 'SEEN'
+          RETURNING t.token_address, t.to_address",
+            slug.as_str(),
+            &hashes,
+            &times,
+        )
+        .fetch_all(self.connection())
+        .await?;
+        rows.iter().map(|row| Destination::read(&row.token_address, &row.to_address)).collect()
     }
 }

@@ -204,7 +204,8 @@ pub(super) const STEP_KIND: Label =
     Label { name: "kind", values: |_, _| owned(["scan", "confirm", "rewind", "backfill", "idle"]) };
 
 /// What the second look repaired.
-pub(super) const CORRECTION_KIND: Label = Label { name: "kind", values: |_, _| owned(["missed", "invented"]) };
+pub(super) const CORRECTION_KIND: Label =
+    Label { name: "kind", values: |_, _| owned(["missed", "invented", "misdated"]) };
 
 /// Why a transfer belongs to no session.
 pub(super) const UNMATCHED_REASON: Label =

@@ -68,7 +68,7 @@ table! {
     REORG_DEPTH_BLOCKS: Histogram<1, u64> = "reorg_depth_blocks" Count [NETWORK] DEPTH
         "Scanned blocks that left the chain in one reorganisation.";
     SECOND_LOOK_CORRECTIONS_TOTAL: Counter<2> = "second_look_corrections_total" Count [NETWORK, CORRECTION_KIND]
-        "Transfers the first look missed or invented and the second look repaired.";
+        "Transfers that the first look missed or invented, and blocks with transfers that it misdated, repaired by the second.";
     DISPUTED_TRANSFERS: Gauge<1> = "disputed_transfers" Count [NETWORK]
         "Transfers that the second look can say nothing of yet: looks differ and receipts have not decided, or a proof is \
          missing.";

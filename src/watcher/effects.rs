@@ -23,6 +23,8 @@ pub(super) struct Effects {
     pub(super) missed: u64,
     /// Transfers that the second look took away.
     pub(super) invented: u64,
+    /// Blocks with transfers whose time the second look put right.
+    pub(super) misdated: u64,
 }
 
 impl Effects {
@@ -100,6 +102,7 @@ impl Effects {
         t::REVERTED_TOTAL.add(&[network], self.reverted);
         t::SECOND_LOOK_CORRECTIONS_TOTAL.add(&[network, "missed"], self.missed);
         t::SECOND_LOOK_CORRECTIONS_TOTAL.add(&[network, "invented"], self.invented);
+        t::SECOND_LOOK_CORRECTIONS_TOTAL.add(&[network, "misdated"], self.misdated);
         if self.reverted > 0 {
             tracing::error!(
                 network,
@@ -107,11 +110,12 @@ impl Effects {
                 "confirmed transfers left the chain: sessions reverted"
             );
         }
-        if self.missed > 0 || self.invented > 0 {
+        if self.missed > 0 || self.invented > 0 || self.misdated > 0 {
             tracing::error!(
                 network,
                 missed = self.missed,
                 invented = self.invented,
+                misdated = self.misdated,
                 "the second look corrected the first"
             );
         }

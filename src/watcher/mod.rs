@@ -22,6 +22,7 @@ mod second_look;
 pub mod settlement;
 mod settling;
 mod start;
+mod times;
 mod witnesses;
 
 #[cfg(test)]
@@ -101,6 +102,13 @@ enum Reached {
     AnotherChain(String),
 }
 
+/// What nobody who is asked had yet, so that the second look asks for just this again.
+#[derive(Debug, Clone, Copy)]
+struct Awaited {
+    upto: BlockNumber,
+    since: Instant,
+}
+
 /// The one writer of a network, while its fence holds.
 #[derive(Debug)]
 pub struct Watcher {
@@ -114,6 +122,7 @@ pub struct Watcher {
     suspicion: Option<Suspicion>,
     disputes: Disputes,
     readers: Readers,
+    awaited: Option<Awaited>,
     inspected: Option<Instant>,
     tag_asked: Option<Instant>,
     /// Why the chain's tag was not learned when it was asked for last.
@@ -138,6 +147,7 @@ impl Watcher {
             suspicion: None,
             disputes: Disputes::default(),
             readers: Readers::default(),
+            awaited: None,
             inspected: None,
             tag_asked: None,
             untold: None,

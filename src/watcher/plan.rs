@@ -60,6 +60,15 @@ pub fn deep_enough(cursor: BlockNumber, finality: Finality, tag: Option<BlockNum
     }
 }
 
+/// The height at which a block must stand that buries `deep` as finality asks: [`deep_enough`] the other way round. A tag
+/// says by itself how deep it is.
+pub fn buried_by(deep: BlockNumber, finality: Finality) -> BlockNumber {
+    match finality {
+        Finality::Confirmations(n) => deep.plus(n.max(1).saturating_sub(1)),
+        Finality::Safe | Finality::Finalized => deep,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,5 +135,14 @@ mod tests {
         assert_eq!(tag(None), None);
         assert_eq!(tag(Some(BlockNumber(90))), Some(90));
         assert_eq!(tag(Some(BlockNumber(110))), Some(100));
+    }
+
+    #[test]
+    fn what_buries_a_block_makes_it_deep_enough() {
+        for (deep, n, by) in [(100, 1, 100), (100, 12, 111), (100, 0, 100)] {
+            assert_eq!(buried_by(BlockNumber(deep), Finality::Confirmations(n)), BlockNumber(by));
+            assert_eq!(deep_enough(BlockNumber(by), Finality::Confirmations(n), None), Some(BlockNumber(deep)));
+        }
+        assert_eq!(buried_by(BlockNumber(100), Finality::Finalized), BlockNumber(100));
     }
 }

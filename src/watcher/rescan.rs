@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::second_look::Span;
-use super::{Effects, Error, Progress, Watcher, first_look};
+use super::{Effects, Error, Progress, Watcher, first_look, plan};
 use crate::chain::{Endpoint, RangeAsk};
 use crate::domain::Address;
 use crate::store::{Cursor, NetworkRow, Rescan};
@@ -23,7 +23,7 @@ impl Watcher {
             self.first_pass(endpoint, row, &cursor, &rescan, tokens(self.following.addresses())).await?;
         } else if rescan.next_second <= to.min(cursor.confirmed) {
             let last = to.min(cursor.confirmed).min(rescan.next_second.plus(endpoint.range().saturating_sub(1)));
-            let anchor = self.anchor(&cursor, last).await?;
+            let anchor = self.anchor(&cursor, plan::buried_by(last, self.network.finality)).await?;
             let span = Span { from: rescan.next_second, to: last, anchor, tokens: tokens(sure), reader: None };
             self.look_again(endpoint, row, &cursor, &span, Some(&rescan)).await?;
         } else {
@@ -81,7 +81,7 @@ impl Watcher {
     }
 
     /// A recorded block at or above `number`; the cursor's is one.
-    async fn anchor(
+    pub(super) async fn anchor(
         &self,
         cursor: &Cursor,
         number: crate::domain::BlockNumber,

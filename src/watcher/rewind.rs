@@ -1,8 +1,8 @@
 //! Going back to the newest recorded block that the chain still has, and what has to be sure before.
 //!
 //! A reorganisation is believed only from an endpoint that serves another block at a height we recorded. One that has
-//! nothing there is behind, and is left. Where confirmed transfers would be reverted, a second endpoint has to agree,
-//! or the same endpoint has to say so three times over `revert_after`.
+//! nothing there is behind, and is left. Where confirmed transfers would be reverted, another operator has to agree and none
+//! may still have our block; where no other is configured, the same one has to say so three times over `revert_after`.
 
 use std::time::Instant;
 
@@ -161,6 +161,9 @@ impl Watcher {
 
     /// Whether others say the same, or this endpoint has said so for long enough.
     async fn believed(&mut self, endpoint: &Endpoint, above: BlockRef) -> Result<bool, Error> {
+        if self.pool.endpoints().iter().any(|other| other.operator() != endpoint.operator()) {
+            return Ok(self.others_agree(endpoint, above).await);
+        }
         if let Some(second) = self.pool.second(endpoint).await {
             let header = second.header(above.number).await?;
             return Ok(header.is_some_and(|header| header.block.hash != above.hash));
@@ -178,6 +181,25 @@ impl Watcher {
         let believed = looks >= 3 && suspicion.since.elapsed() >= self.network.revert_after;
         self.suspicion = Some(Suspicion { looks, ..suspicion });
         believed
+    }
+
+    /// Whether another operator has another block there, and none that can be asked, however far behind, still has ours.
+    ///
+    /// Where all of them have ours the endpoint is on a branch of its own: another one is read, or the network would stand
+    /// still for as long as that lasts. It may be the honest one, so the second look still asks it.
+    async fn others_agree(&self, endpoint: &Endpoint, above: BlockRef) -> bool {
+        let (mut agrees, mut contradicts) = (false, false);
+        for other in self.pool.of_others(endpoint).await {
+            match other.header(above.number).await {
+                Ok(Some(header)) if header.block.hash == above.hash => contradicts = true,
+                Ok(Some(_)) => agrees = true,
+                Ok(None) | Err(_) => {}
+            }
+        }
+        if contradicts && !agrees {
+            self.pool.leave(endpoint, format!("it alone does not have block {above}, above which money is confirmed"));
+        }
+        agrees && !contradicts
     }
 
     /// One unit of work: blocks and transfers above the ancestor leave, sessions follow, the cursor stands on it (I2).

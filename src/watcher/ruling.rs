@@ -9,7 +9,7 @@ use super::{Error, Watcher};
 use crate::chain::{Endpoint, Logs, Proof};
 use crate::domain::{Address, BlockHash, BlockNumber, BlockRef, Header, LogId, Transfer};
 use crate::settings::Verify;
-use crate::store::Cursor;
+use crate::store::{BlockTime, Cursor};
 
 /// Blocks proven in one step: each is some hundred kilobytes of receipts, and the next first look waits.
 const PROVEN_AT_ONCE: usize = 16;
@@ -33,7 +33,9 @@ type BlockKey = (BlockNumber, BlockHash);
 pub(super) struct Ruling {
     pub(super) missed: Vec<Transfer>,
     pub(super) invented: Vec<Transfer>,
-    /// Headers that were proven on the way.
+    /// Blocks that are stored with another time than they have.
+    pub(super) misdated: Vec<BlockTime>,
+    /// Headers that were proven on the way, or are told alike.
     pub(super) headers: Vec<Header>,
     /// The lowest block about which nothing can be said, and why.
     pub(super) disputed: Option<(BlockNumber, String)>,
@@ -68,10 +70,11 @@ impl Ruling {
     pub(super) fn keep(&mut self, reached: BlockNumber) {
         self.missed.retain(|transfer| transfer.block.number <= reached);
         self.invented.retain(|transfer| transfer.block.number <= reached);
+        self.misdated.retain(|misdated| misdated.block.number <= reached);
         self.headers.retain(|header| header.block.number <= reached);
     }
 
-    fn dispute(&mut self, block: BlockNumber, transfers: usize, why: &str) {
+    pub(super) fn dispute(&mut self, block: BlockNumber, transfers: usize, why: &str) {
         self.disputes = self.disputes.saturating_add(count(transfers));
         if self.disputed.as_ref().is_none_or(|(lowest, _)| block < *lowest) {
             self.disputed = Some((block, why.to_owned()));
@@ -270,7 +273,7 @@ impl Watcher {
     }
 
     /// How many operators have to speak where the looks differ: one of them is wrong, and is not to decide that alone.
-    fn words_needed(&self) -> u64 {
+    pub(super) fn words_needed(&self) -> u64 {
         let least = if self.several_operators() { 2 } else { 1 };
         u64::from(self.network.quorum).max(least)
     }

@@ -2,10 +2,12 @@
 //! got wrong, and only then confirms (I5).
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use super::ruling::{Differences, Ruling};
+use super::times::Dated;
 use super::witnesses::{Reading, read_again};
-use super::{Effects, Error, Progress, Watcher, first_look, plan, span};
+use super::{Awaited, Effects, Error, Progress, Watcher, first_look, plan, span};
 use crate::chain::{self, Endpoint, Logs, Tag};
 use crate::domain::{Address, BlockNumber, BlockRef, Finality, LogId, Transfer};
 use crate::store::{BlockTime, Cursor, Destination, NetworkRow, Rescan};
@@ -19,7 +21,8 @@ pub(super) const SECONDS_WAIT: i64 = 300;
 pub(super) struct Span {
     pub(super) from: BlockNumber,
     pub(super) to: BlockNumber,
-    /// A recorded block at or above `to`: an endpoint that has it has our chain below it.
+    /// A recorded block that buries `to` as deep as `finality` says: an endpoint that has it has our chain below it, and
+    /// has it that deep.
     pub(super) anchor: BlockRef,
     pub(super) tokens: Vec<Address>,
     /// The operator whose word the first look took there, where that is known.
@@ -43,13 +46,31 @@ impl Watcher {
             return Ok(None);
         }
         let from = cursor.confirmed.plus(1);
-        let to = upto.block.number.min(from.plus(first.range().saturating_sub(1)));
+        // Who lags a little would lag behind each newer block, too: he is asked for the same one until he has it.
+        let awaited = self.awaited.take().filter(|awaited| (from..=upto.block.number).contains(&awaited.upto));
+        let deep = awaited.map_or(upto.block.number, |awaited| awaited.upto);
+        let anchor = self.anchor(&cursor, plan::buried_by(deep, self.network.finality)).await?;
+        let to = deep.min(from.plus(first.range().saturating_sub(1)));
         let reader = self.readers.of(from, to).map(str::to_owned);
-        let span = Span { from, to, anchor: upto.block, tokens, reader };
-        let Some(reached) = self.look_again(first, row, &cursor, &span, None).await? else { return Ok(None) };
+        let span = Span { from, to, anchor, tokens, reader };
+        let Some(reached) = self.look_again(first, row, &cursor, &span, None).await? else {
+            return self
+                .wait_for(Awaited { upto: deep, since: awaited.map_or_else(Instant::now, |it| it.since) }, anchor);
+        };
         self.readers.looked_at(reached);
         let cursor = Cursor { confirmed: reached, ..cursor };
         Ok(Some(Progress { cursor, more: reached < upto.block.number, kind: "confirm" }))
+    }
+
+    /// Too few have the anchor. That one lags by some blocks is nothing to tell of, before it has lasted.
+    fn wait_for(&mut self, awaited: Awaited, anchor: BlockRef) -> Result<Option<Progress>, Error> {
+        self.awaited = Some(awaited);
+        if awaited.since.elapsed() < self.network.max_lag {
+            return Ok(None);
+        }
+        let upto = awaited.upto;
+        let why = format!("too few operators have block {anchor}: nothing is confirmed up to block {upto}");
+        Err(Error::Doubt(why))
     }
 
     /// The newest recorded block that finality, `min_age` and `second_look_delay` let the second look reach.
@@ -91,7 +112,8 @@ impl Watcher {
             || self.store.expiring_between(slug, last.time, upto.time).await?)
     }
 
-    /// Reads a span again and commits what follows. Returns how far both looks agree; `None` when not even one block.
+    /// Reads a span again and commits what follows. Returns how far both looks agree; `None` where too few have the anchor
+    /// yet, which is an error only in rescans.
     pub(super) async fn look_again(
         &mut self,
         first: &Endpoint,
@@ -106,8 +128,8 @@ impl Watcher {
         };
         let candidates = self.candidates(first, span.reader.as_deref()).await?;
         let needed = self.witnesses_needed(&candidates, span.reader.as_deref());
-        let (mut differences, mut reached) = (Differences::default(), span.to);
-        let (mut witnesses, mut lacking) = (Vec::new(), None);
+        let (mut differences, mut dated, mut reached) = (Differences::default(), Dated::default(), span.to);
+        let (mut witnesses, mut lacking, mut behind) = (Vec::new(), None, true);
         for witness in candidates {
             if witnesses.len() == needed {
                 break;
@@ -119,6 +141,7 @@ impl Watcher {
                     let watched = self.watched(&logs.transfers, cursor.time).await?;
                     differences.add(&within(reached), &logs, &watched);
                     witnesses.push(witness);
+                    dated.hear(&logs);
                 }
                 Ok(Reading::Behind(why)) => lacking = Some(why),
                 Ok(Reading::Contradicts(why)) => {
@@ -126,16 +149,18 @@ impl Watcher {
                     return Err(why);
                 }
                 Err(Error::Chain(error @ (chain::Error::Transient { .. } | chain::Error::Misbehaving { .. }))) => {
-                    lacking = Some(error.into());
+                    (lacking, behind) = (Some(error.into()), false);
                 }
                 Err(error) => return Err(error),
             }
         }
         if let Some(why) = lacking.filter(|_| witnesses.len() < needed) {
-            return Err(why);
+            return if behind && rescan.is_none() { Ok(None) } else { Err(why) };
         }
         let mut ruling = self.judge(&witnesses, &within(reached), differences, span, reached, cursor).await?;
         reached = ruling.upto.map_or(reached, |upto| upto.min(reached));
+        let sure = ruling.disputed.as_ref().map_or(reached, |(lowest, _)| reached.min(lowest.minus(1)));
+        self.rule_on_times(&witnesses, &dated, &within(reached), &mut ruling, sure).await?;
         let disputed = ruling.disputed.take();
         self.tell_dispute(rescan.is_some(), disputed.as_ref(), ruling.disputes).await?;
         if let Some((disputed, why)) = disputed {
@@ -181,6 +206,10 @@ impl Watcher {
             unit.orphan_empty_strangers(slug, &ids).await?;
             places.extend(ruling.invented.iter().map(|t| Destination { token: t.token, to: t.to }));
             effects.invented = count(ids.len());
+        }
+        if !ruling.misdated.is_empty() {
+            places.extend(unit.date_blocks(slug, &ruling.misdated).await?);
+            effects.misdated = count(ruling.misdated.len());
         }
         if !sorted.transfers.is_empty() {
             unit.record_blocks(slug, &super::first_look::dedup(sorted.blocks)).await?;

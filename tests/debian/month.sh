@@ -20,6 +20,7 @@ chmod a+x "$folder"/bin/*
 
 cargo test --quiet --locked --test e2e --no-run
 runner=$(printf '"%s", ' env "${clock[@]}")
-said=$(cargo test --quiet --locked --test e2e --config "target.'cfg(all())'.runner = [${runner%, }]" -- --ignored --nocapture month)
+said=$(cargo test --quiet --locked --test e2e --config "target.'cfg(all())'.runner = [${runner%, }]" -- --ignored --nocapture month) || failed=$?
 echo "$said"
+[ "${failed:-0}" -eq 0 ]
 grep -q '^test result: ok. 1 passed' <<<"$said"

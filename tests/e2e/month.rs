@@ -43,14 +43,12 @@ impl Clock {
     }
 
     /// Puts it forward, or at the beginning back, to this time; whoever asks sees it at once.
-    fn to(&mut self, time: DateTime<Utc>) -> TimeDelta {
-        let by = time - Utc::now();
-        self.offset += by;
+    fn to(&mut self, time: DateTime<Utc>) {
+        self.offset += time - Utc::now();
         let new = self.file.with_extension("new");
         std::fs::write(&new, format!("{:+}\n", self.offset.num_seconds())).unwrap();
         std::fs::rename(&new, &self.file).unwrap();
         assert!((time - Utc::now()).abs() < Duration::seconds(30), "the clock stands at {}, not {time}", Utc::now());
-        by
     }
 }
 
@@ -79,8 +77,15 @@ impl Shop {
 
     /// Puts every clock forward.
     async fn goes_on(&self, clock: &mut Clock, to: DateTime<Utc>) {
-        let by = clock.to(to).num_seconds();
-        self.chain.evm.increase_time(by.unsigned_abs()).await.unwrap();
+        clock.to(to);
+        self.chain_is_on_time().await;
+    }
+
+    /// The chain's clock goes on from the block that was mined last, whatever the time is.
+    async fn chain_is_on_time(&self) {
+        let head = self.chain.evm.head().await.unwrap().time;
+        let next = Utc::now().max(head + Duration::seconds(1)).timestamp();
+        self.chain.evm.set_next_time(next.unsigned_abs()).await.unwrap();
     }
 
     async fn confirmed(&self) {
@@ -111,24 +116,30 @@ impl Shop {
                 _ => {}
             }
         }
-        let (old, units) = (self.dice.random_range(0..self.sessions.len()), odd(&mut self.dice));
+        // Not older than late_window: what comes there later is seen by nobody.
+        let ago = self.dice.random_range(1..=self.sessions.len().min(60));
+        let (old, units) = (self.sessions.len() - ago, odd(&mut self.dice));
         self.pays(self.sessions[old].0, units).await;
         self.confirmed().await;
     }
 
-    /// The newest blocks go, with confirmed money; of the newest payment's some comes again.
+    /// The newest blocks go, with confirmed money; the newest payment comes again or does not.
     async fn reorganisation(&mut self) {
         let newest = "SELECT tx_hash FROM transfers WHERE state = 'CONFIRMED' ORDER BY block_number DESC, log_index LIMIT 1";
         let hash = self.rig.texts(newest).await[0].parse().unwrap();
         let again = match self.dice.random_range(0..2) {
-            0 => vec![(Remined::Again(self.chain.evm.raw(hash).await.unwrap()), 0)],
+            // A block later: in its old place it could be the very same block.
+            0 => vec![(Remined::Again(self.chain.evm.raw(hash).await.unwrap()), 1)],
             _ => Vec::new(),
         };
         let before = self.reverts().await;
-        let depth = self.dice.random_range(4..7);
+        let newest = "SELECT max(block_number) FROM transfers WHERE state = 'CONFIRMED'";
+        let above = self.chain.evm.head().await.unwrap().block.number.0 - self.rig.number(newest).await.unsigned_abs();
+        let depth = above + self.dice.random_range(1..5);
         self.chain.evm.reorganise(depth, &again).await.unwrap();
+        self.chain_is_on_time().await;
         // Other money is on it than was.
-        self.pays(self.sessions[0].0, 1).await;
+        self.pays(self.sessions[self.sessions.len() - 1].0, 1).await;
         until("money is taken back", async || (self.reverts().await > before).then_some(())).await;
         self.confirmed().await;
     }

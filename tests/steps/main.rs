@@ -20,6 +20,7 @@ mod house;
 mod pool;
 mod proofs;
 mod quorum;
+mod reverts;
 mod rows;
 mod single;
 mod start;

@@ -322,3 +322,73 @@ async fn an_endpoint_that_is_behind_is_no_witness() {
     rig.settle().await;
     assert_eq!(rig.session("dep_a").await, "CONFIRMED 100 100");
 }
+
+/// What one operator alone says to have been mined on top of a payment does not bury it: depth, too, is what two have.
+#[tokio::test]
+async fn blocks_that_only_the_first_operator_has_bury_nothing() {
+    for quorum in [1, 2] {
+        let mut rules = Rules::default();
+        rules.network.quorum = quorum;
+        let mut rig = Rig::with(rules).await;
+        rig.open("dep_a", account(1), "100", 100_000).await;
+        rig.settle().await;
+        let paid = rig.world.mine(vec![rig.pay(account(1), HUNDRED)]).block.number;
+        rig.two.freeze();
+        rig.world.mine_empty(2);
+        for _ in 0..8 {
+            drop(rig.step().await);
+        }
+        assert_eq!(rig.session("dep_a").await, "PENDING 100 0", "quorum {quorum}");
+        rig.store.request_rescan(&rig.rules.network.slug, paid, paid).await.unwrap();
+        for _ in 0..8 {
+            drop(rig.step().await);
+        }
+        assert_eq!(rig.session("dep_a").await, "PENDING 100 0", "read again, with a quorum of {quorum}");
+        rig.two.thaw();
+        rig.settle().await;
+        assert_eq!(rig.session("dep_a").await, "CONFIRMED 100 100");
+        rig.assert_books().await;
+    }
+}
+
+/// The other operator is always some blocks behind the first: what is deep by its own chain is confirmed, and not later.
+#[tokio::test]
+async fn an_operator_that_always_lags_a_little_confirms_what_is_deep_for_it() {
+    let mut rig = Rig::new().await;
+    rig.open("dep_a", account(1), "100", 100_000).await;
+    rig.settle().await;
+    rig.two.set(|is| is.lag = 2);
+    rig.world.mine(vec![rig.pay(account(1), HUNDRED)]);
+    for depth in 1..=8 {
+        for _ in 0..3 {
+            let step = rig.step().await.unwrap();
+            assert!(step.trouble.is_none(), "a little lag is no trouble: {step:?}");
+        }
+        let status = rig.session("dep_a").await;
+        assert!(depth >= 5 || status == "PENDING 100 0", "{status} where the other has {} of 3", depth - 2);
+        rig.world.mine_empty(1);
+    }
+    assert_eq!(rig.session("dep_a").await, "CONFIRMED 100 100");
+}
+
+/// Where the two have different blocks on top of a payment, nobody knows how deep it is.
+#[tokio::test]
+async fn another_branch_above_a_payment_confirms_nothing() {
+    let mut rig = Rig::new().await;
+    rig.open("dep_a", account(1), "100", 100_000).await;
+    rig.settle().await;
+    rig.world.mine(vec![rig.pay(account(1), HUNDRED)]);
+    let later = rig.time().unsigned_abs() + 3;
+    rig.two.serve(rig.world.branch(0, vec![(later, vec![]), (later + 2, vec![]), (later + 4, vec![])]));
+    rig.world.mine_empty(2);
+    let mut told = String::new();
+    for _ in 0..8 {
+        let step = rig.step().await.unwrap();
+        told = step.trouble.map(|trouble| trouble.to_string()).unwrap_or_default();
+    }
+    assert!(told.contains("endpoint two has block"), "{told}");
+    assert_eq!(rig.session("dep_a").await, "PENDING 100 0");
+    rig.two.thaw();
+    rig.settle().await;
+    assert_eq!(rig.session("dep_a").await, "CONFIRMED 100 100");
+}

@@ -9,6 +9,7 @@ mod reorgs;
 mod rescans;
 mod sessions;
 mod settling;
+mod times;
 mod tokens;
 mod unsure;
 mod views;

@@ -72,7 +72,7 @@ fn header_json(block: &Block, is: &Behaviour, boast: u64) -> Value {
     let mut json = serde_json::to_value(&block.head).unwrap();
     let txs: Vec<B256> = block.txs.iter().map(|tx| tx.hash).collect();
     let more = json!({
-        "number": hex(number), "hash": hash, "timestamp": hex(block.time + 2 * boast), "uncles": [],
+        "number": hex(number), "hash": hash, "timestamp": hex(dated(block, is) + 2 * boast), "uncles": [],
         "transactions": txs, "l1BlockNumber": "0x1",
     });
     json.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -80,6 +80,11 @@ fn header_json(block: &Block, is: &Behaviour, boast: u64) -> Value {
         json["withdrawalsRoot"] = json!(B256::repeat_byte(9));
     }
     json
+}
+
+/// A block's time as this node tells it.
+fn dated(block: &Block, is: &Behaviour) -> u64 {
+    is.times.iter().find(|(hash, _)| *hash == block.hash).map_or(block.time, |(_, time)| *time)
 }
 
 /// A block's logs as this node tells them, lies included: (index, transaction, log).
@@ -107,7 +112,7 @@ fn told(block: &Block, is: &Behaviour) -> Vec<(u64, B256, Log)> {
 fn log_json(block: &Block, index: u64, tx: B256, log: &Log, is: &Behaviour) -> Value {
     let mut json = json!({
         "address": log.address, "topics": log.topics, "data": log.data,
-        "blockHash": block.hash, "blockNumber": hex(block.number), "blockTimestamp": hex(is.log_time.unwrap_or(block.time)),
+        "blockHash": block.hash, "blockNumber": hex(block.number), "blockTimestamp": hex(is.log_time.unwrap_or(dated(block, is))),
         "transactionHash": tx, "transactionIndex": "0x0", "logIndex": hex(index), "removed": false,
     });
     if is.no_log_time {

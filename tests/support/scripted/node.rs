@@ -100,6 +100,8 @@ pub struct Behaviour {
     pub no_log_time: bool,
     /// Logs carry this `blockTimestamp`, whatever their block's is.
     pub log_time: Option<u64>,
+    /// Blocks that it dates otherwise than they are, in headers and logs.
+    pub times: Vec<(B256, u64)>,
     /// It has no `eth_getBlockReceipts`.
     pub no_receipts: bool,
     /// It has no `eth_getTransactionReceipt`.
