@@ -267,7 +267,7 @@ pub struct Network {
     pub reorg_window: u64,
     /// How long a transfer keeps the time of the block it was first seen in.
     pub reorg_grace: Duration,
-    /// How long a reorganisation that reverts a confirmed transfer must be seen, where no second endpoint can agree.
+    /// How long a reorganisation that reverts a confirmed transfer must be seen, where no other operator can agree.
     pub revert_after: Duration,
     /// How far ahead of the database's clock a block's time may be.
     pub max_clock_drift: Option<Duration>,
