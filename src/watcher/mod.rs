@@ -21,6 +21,7 @@ mod second_look;
 pub mod settlement;
 mod settling;
 mod start;
+mod tally;
 mod witnesses;
 
 #[cfg(test)]
@@ -34,6 +35,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
+use tracing::Instrument;
 
 pub use matching::Rules;
 
@@ -42,11 +44,13 @@ use crate::domain::{BlockHash, BlockNumber, Header, Time};
 use crate::settings::{Network, Sessions};
 use crate::store::{self, Cursor, Fence, NetworkRow, Store};
 use crate::telemetry as t;
+use crate::telemetry::spans;
 use derivation::Setting;
 use effects::Effects;
 use following::Following;
 use readers::Readers;
 use rewind::Suspicion;
+use tally::Tally;
 
 /// How often every endpoint is inspected.
 const INSPECT_EVERY: Duration = Duration::from_secs(60);
@@ -127,6 +131,7 @@ pub struct Watcher {
     head: Option<(Header, Instant)>,
     pushed: Option<BlockHash>,
     cursor: Option<Cursor>,
+    tally: Tally,
 }
 
 impl Watcher {
@@ -150,14 +155,24 @@ impl Watcher {
             head: None,
             pushed: None,
             cursor: None,
+            tally: Tally::default(),
         }
     }
 
     /// One look at the chain's head, one second look and one piece of a rescan, where they are due.
     pub async fn step(&mut self) -> Result<Step, Error> {
+        let span = spans::step(self.network.slug.as_str());
+        self.tally = Tally::default();
+        let outcome = self.work().instrument(span.clone()).await;
+        self.tally.close(&span, self.cursor, &outcome);
+        outcome
+    }
+
+    async fn work(&mut self) -> Result<Step, Error> {
         let slug = self.network.slug.clone();
         let Some(row) = self.store.network(&slug).await? else { return Err(store::Error::LeaseLost.into()) };
         self.cursor = row.cursor;
+        self.tally = Tally::begin(row.cursor);
         if let Some(reason) = self.misfit(&row) {
             return self.halt(reason).await;
         }

@@ -74,7 +74,7 @@ impl Watcher {
         let next = Rescan { next_first: to.plus(1), ..rescan.clone() };
         unit.advance_rescan(&next, count).await?;
         unit.commit_fenced(&self.fence, Some(cursor)).await?;
-        effects.tell(slug);
+        self.tally.add(effects.tell(slug));
         Ok(())
     }
 

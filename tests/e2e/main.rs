@@ -42,3 +42,4 @@ mod simulation;
 mod socket;
 mod story;
 mod takeover;
+mod traces;
