@@ -68,8 +68,8 @@ pub(crate) struct Collector {
 
 struct Inside {
     manner: Mutex<Manner>,
-    spans: Mutex<Vec<Span>>,
-    heads: Mutex<Vec<String>>,
+    /// Head and body of each request that was taken.
+    taken: Mutex<Vec<(String, Vec<u8>)>>,
     guests: AtomicUsize,
 }
 
@@ -78,8 +78,8 @@ impl Collector {
     pub(crate) async fn open(manner: Manner) -> Collector {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
-        let (manner, spans, heads) = (Mutex::new(manner), Mutex::default(), Mutex::default());
-        let inside = Arc::new(Inside { manner, spans, heads, guests: AtomicUsize::new(0) });
+        let (manner, taken) = (Mutex::new(manner), Mutex::default());
+        let inside = Arc::new(Inside { manner, taken, guests: AtomicUsize::new(0) });
         let shared = inside.clone();
         let listening = tokio::spawn(async move {
             loop {
@@ -106,14 +106,21 @@ impl Collector {
         self.inside.guests.load(Ordering::SeqCst)
     }
 
-    /// All that came.
+    /// All that came; it is looked through for secrets.
     pub(crate) fn spans(&self) -> Vec<Span> {
-        self.inside.spans.lock().unwrap().clone()
+        let taken = self.inside.taken.lock().unwrap().clone();
+        let all = taken.iter().flat_map(|(head, body)| {
+            let others = head.lines().skip(1).filter(|line| !line.starts_with("x-collector-key: "));
+            discreet(&others.collect::<Vec<_>>().join("\n"));
+            discreet(&String::from_utf8_lossy(body));
+            read(&ExportTraceServiceRequest::decode(body.as_slice()).expect("it is OTLP"))
+        });
+        all.collect()
     }
 
     /// First lines and headers of the requests that were taken.
     pub(crate) fn heads(&self) -> Vec<String> {
-        self.inside.heads.lock().unwrap().clone()
+        self.inside.taken.lock().unwrap().iter().map(|(head, _)| head.clone()).collect()
     }
 
     /// Waits for a span that is so.
@@ -144,12 +151,7 @@ async fn answer(mut stream: TcpStream, inside: Arc<Inside>) {
         Manner::Hangs => return sleep(Duration::from_secs(600)).await,
     };
     if manner == Manner::Takes {
-        let others = head.lines().skip(1).filter(|line| !line.starts_with("x-collector-key: "));
-        discreet(&others.collect::<Vec<_>>().join("\n"));
-        discreet(&String::from_utf8_lossy(&body));
-        let spans = read(&ExportTraceServiceRequest::decode(body.as_slice()).expect("it is OTLP"));
-        inside.spans.lock().unwrap().extend(spans);
-        inside.heads.lock().unwrap().push(head);
+        inside.taken.lock().unwrap().push((head, body));
     }
     let answer = format!("HTTP/1.1 {says}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     let _ = stream.write_all(answer.as_bytes()).await;
