@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::service_manager::Manager;
@@ -12,10 +13,15 @@ use super::supervisor::{Task, supervise};
 use crate::cli::{Failure, connect};
 use crate::settings::{self, Settings};
 use crate::store::Store;
-use crate::telemetry::{self, Exposition};
+use crate::telemetry::{self, Exposition, traces};
 
 /// What draining may take; what is left then rolls back.
 const DRAIN: Duration = Duration::from_millis(9_500);
+
+/// What is left of ten seconds then, less a moment for the rest.
+const END: Duration = Duration::from_millis(9_800);
+/// What the last traces may take of it.
+const LAST_TRACES: Duration = Duration::from_secs(2);
 
 /// What is done about a schema that is behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,11 +80,14 @@ pub(super) async fn work(tasks: Vec<Task>, shutdown: CancellationToken) {
     manager.ready();
     let reassuring = manager.reassure();
     shutdown.cancelled().await;
+    let stopping = Instant::now();
     manager.stopping();
     match timeout(DRAIN, working).await {
         Ok(_) => tracing::info!("drained"),
         Err(_) => tracing::warn!("not everything ended in time; what is open rolls back"),
     }
+    let patience = END.saturating_sub(stopping.elapsed()).min(LAST_TRACES);
+    let _ = spawn_blocking(move || traces::end(patience)).await;
     // Until now it heard that we are there: draining takes its time.
     if let Some(task) = reassuring {
         task.abort();

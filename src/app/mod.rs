@@ -24,28 +24,42 @@ mod work;
 
 use std::process::ExitCode;
 
+use tokio::runtime::Runtime;
 use tracing::Level;
 
-use crate::cli::{self, Arguments, Command, Failure, args};
-use crate::demo;
-use crate::telemetry::logs;
+use crate::cli::{self, Arguments, Command, Exit, Failure, args};
+use crate::settings::{self, Traces};
+use crate::telemetry::{logs, traces};
+use crate::{chain, demo};
 use watch::Service;
 
 /// Carries out a command, from its first log line to its exit code.
 pub fn start(arguments: &Arguments) -> ExitCode {
     // Only who stays tells how it goes.
     let stays = matches!(arguments.command, Command::Watch | Command::Run | Command::Api);
-    if let Err(error) = logs::install_at(if stays { Level::INFO } else { Level::WARN }) {
-        return Failure::failed(format!("logging cannot start: {error}")).tell();
-    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return Failure::failed(format!("the runtime cannot start: {error}")).tell(),
     };
+    if let Some(failure) = stays.then(|| trace(&runtime)).and_then(Result::err) {
+        return failure.tell();
+    }
+    if let Err(error) = logs::install_at(if stays { Level::INFO } else { Level::WARN }) {
+        return Failure::failed(format!("logging cannot start: {error}")).tell();
+    }
     let outcome = runtime.block_on(carry_out(arguments));
     // Whatever did not drain in time is cut off here; its transaction rolls back.
     runtime.shutdown_background();
     outcome.map_or_else(|failure| failure.tell(), |()| ExitCode::SUCCESS)
+}
+
+/// Sends traces, where the environment asks for them.
+fn trace(runtime: &Runtime) -> Result<(), Failure> {
+    let Some(asked) = settings::traces(settings::environment()) else { return Ok(()) };
+    let Traces { endpoint, timeout, service, continues } = asked;
+    chain::install_tls();
+    let to = traces::Destination { endpoint, timeout, service, continues };
+    traces::begin(to, runtime.handle().clone()).map_err(|error| Failure::new(Exit::Configuration, error))
 }
 
 async fn carry_out(arguments: &Arguments) -> Result<(), Failure> {

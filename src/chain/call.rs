@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep_until, timeout};
+use tracing::Instrument;
 
 use super::endpoint::Endpoint;
 use super::error::{Error, Fault};
@@ -18,6 +19,7 @@ use super::pace::Pace;
 use super::range::Limit;
 use super::refusal;
 use super::wire::Wire;
+use crate::telemetry::spans;
 
 /// Calls at once to an endpoint that takes no batches.
 const ABREAST: usize = 8;
@@ -44,8 +46,12 @@ impl Endpoint {
         work: impl Future<Output = Result<T, Fault>>,
     ) -> Result<T, Error> {
         let started = Instant::now();
-        let outcome = work.await;
+        let span = spans::rpc(self.observer.network(), self.key(), method);
+        let outcome = work.instrument(span.clone()).await;
         let label = outcome.as_ref().map_or_else(Fault::outcome, |_| "ok");
+        if outcome.is_err() {
+            spans::failed(&span, label);
+        }
         self.observer.request(method, label, started.elapsed());
         match outcome {
             Ok(answer) => {
@@ -140,6 +146,7 @@ impl Endpoint {
 
     /// Several calls in one request, or in as few as this endpoint takes; each has its own outcome, in order.
     pub(super) async fn many(&self, calls: &[Call]) -> Result<Vec<Raw>, Fault> {
+        spans::calls(calls.iter().map(|call| call.method));
         let mut answers = Vec::with_capacity(calls.len());
         while answers.len() < calls.len() {
             let most = self.batch_limit.load(Ordering::Relaxed).max(1);

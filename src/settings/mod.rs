@@ -22,6 +22,7 @@ mod section;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod traces;
 mod value;
 
 use std::collections::BTreeMap;
@@ -34,13 +35,15 @@ use url::Url;
 
 pub use effective::{Effective, Source, effective};
 pub use problems::{Problem, Problems, nearest};
+pub use traces::Traces;
 
 use crate::domain::{Address, BlockNumber, ChainId, EndpointKey, Finality, Secret, Slug, Token};
 use layers::Layer;
 use section::{Section, Written};
 
 /// Reads the configuration: defaults ⊂ `files` in their order (`networks.toml` where none is given) ⊂ `DATABASE_URL` ⊂
-/// `DEPOSIT_WATCHER__SECTION__KEY` ⊂ `flags`, which are (dotted key, value), the last of a key winning.
+/// `DEPOSIT_WATCHER__SECTION__KEY` ⊂ `flags`, which are (dotted key, value), the last of a key winning. The variables of
+/// OpenTelemetry are judged with them; [`traces`] reads them.
 ///
 /// Of a file that cannot be read only that is told, since all else would be guesses.
 pub fn load(
@@ -71,7 +74,9 @@ fn read_all(
     if layers.len() < files.len() {
         return Err(problems);
     }
-    layers.extend(Layer::environment(environment.collect(), &mut problems));
+    let environment: Vec<_> = environment.collect();
+    traces::read(&environment, &mut problems);
+    layers.extend(Layer::environment(environment, &mut problems));
     layers.push(Layer::flags(flags, &mut problems));
     let values = layers::merge(layers, &mut problems);
     let names: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
@@ -81,6 +86,14 @@ fn read_all(
     problems.append(finished.problems);
     let settings = settings.filter(|_| problems.is_empty()).ok_or(problems)?;
     Ok(Read { settings, written: finished.written, files: names })
+}
+
+/// What the standard variables of OpenTelemetry say about traces; `None` where they want none. Where they are wrong, too:
+/// [`load`] tells it, with all else that is.
+pub fn traces(environment: impl Iterator<Item = (String, String)>) -> Option<Traces> {
+    let mut problems = Problems::default();
+    let traces = traces::read(&environment.collect::<Vec<_>>(), &mut problems);
+    traces.filter(|_| problems.is_empty())
 }
 
 /// The process's environment as [`load`] takes it. What is not Unicode is made so: as a value it will be refused.

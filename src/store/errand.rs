@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use sqlx::{Executor, PgConnection};
 use tokio::time::timeout;
+use tracing::{Instrument, Span};
 
 use super::Error;
 use super::lines::{Bounded, Line, Lines, Opening, opening};
 use super::unit::left_behind;
+use crate::telemetry::spans;
 
 /// What a whole errand may take; the server ends each of its statements before.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -30,6 +32,7 @@ pub(super) struct Errand {
     line: Line,
     /// Committed or rolled back. What is left open ends with its connection.
     ended: bool,
+    span: Span,
 }
 
 /// Carries a transaction to its end, though whoever asked for it has gone: an answer that nobody waited for is kept under
@@ -43,17 +46,19 @@ where
 {
     let lines = lines.clone();
     let late = |_| Err(Error::Unavailable(format!("no answer within {} s", PATIENCE.as_secs())));
-    let task = tokio::spawn(async move {
+    let errand = async move {
         let errand = Errand::begin(&lines, &BEGIN).await?;
         timeout(PATIENCE, work(errand)).await.unwrap_or_else(late)
-    });
+    };
+    let task = tokio::spawn(errand.in_current_span());
     task.await.unwrap_or_else(left_behind)
 }
 
 impl Errand {
     /// Whoever drops this midway drops its connection with it.
     pub(super) async fn begin(lines: &Lines, opening: &Opening) -> Result<Errand, Error> {
-        let mut errand = Errand { line: lines.lend().await?, ended: false };
+        let span = spans::transaction();
+        let mut errand = Errand { line: lines.lend().await?, ended: false, span };
         errand.line.begin(opening).await?;
         Ok(errand)
     }
@@ -77,6 +82,7 @@ impl Errand {
     async fn end(mut self, how: &'static str) -> Result<(), Error> {
         self.say(how).await?;
         self.ended = true;
+        spans::ended(&self.span, how);
         Ok(())
     }
 }

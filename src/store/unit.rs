@@ -3,6 +3,8 @@
 //! A frozen holder must block nobody, so the server itself ends what takes too long; the settings are local to the
 //! transaction, so they survive pgBouncer's transaction mode.
 
+use tracing::Instrument;
+
 use super::errand::Errand;
 use super::lines::{Bounded, Opening, opening};
 use super::{Cursor, Error, Fence, Store, codec};
@@ -27,7 +29,7 @@ impl Store {
     pub async fn unit(&self) -> Result<Unit, Error> {
         kill::reach(Point::Begin);
         let lines = self.pool.clone();
-        let begun = tokio::spawn(async move { Errand::begin(&lines, &BEGIN).await });
+        let begun = tokio::spawn(async move { Errand::begin(&lines, &BEGIN).await }.in_current_span());
         let transaction = begun.await.unwrap_or_else(left_behind)?;
         kill::reach(Point::Begun);
         Ok(Unit { transaction })

@@ -1,13 +1,15 @@
 //! The log: on stderr, for people on a terminal, as JSON lines otherwise. Data never goes there, and secrets never
-//! reach it ([`crate::domain::Secret`]).
+//! reach it ([`crate::domain::Secret`]). Spans are no part of it: its lines are the same with traces and without.
 
 use std::io::{self, IsTerminal, Write};
 
-use tracing::Level;
-use tracing_subscriber::filter::{EnvFilter, LevelFilter};
-use tracing_subscriber::layer::SubscriberExt;
+use tracing::{Level, Subscriber};
+use tracing_subscriber::filter::{EnvFilter, FilterExt, LevelFilter, filter_fn};
+use tracing_subscriber::layer::{Filter, SubscriberExt};
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, fmt};
+
+use super::traces;
 
 /// How lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +20,7 @@ enum Format {
     Json,
 }
 
-/// Starts logging. `RUST_LOG` says what (default `info`); one that cannot be read is said and ignored.
+/// Starts logging, and turns spans into traces where [`traces::begin`] went before. `RUST_LOG` says what (default `info`); one that cannot be read is said and ignored.
 ///
 /// # Errors
 ///
@@ -40,11 +42,21 @@ pub fn install_at(default: Level) -> Result<(), TryInitError> {
         Ok(filter) => (filter, None),
         Err(error) => (EnvFilter::new(default.to_string()), Some(error)),
     };
-    tracing_subscriber::registry().with(lines(format, Stderr::default).with_filter(filter)).try_init()?;
+    let log = tracing_subscriber::registry().with(lines(format, Stderr::default).with_filter(without_spans(filter)));
+    match traces::layer() {
+        Some(traces) => log.with(traces).try_init()?,
+        None => log.try_init()?,
+    }
     if let Some(error) = unreadable {
         tracing::warn!(%error, "RUST_LOG cannot be read; logging at info");
     }
     Ok(())
+}
+
+/// Without the spans that are traces. The hint is what `and` leaves of the other's: none at all would have every line of
+/// every crate looked at.
+fn without_spans<S: Subscriber>(filter: EnvFilter) -> impl Filter<S> {
+    filter.and(filter_fn(|metadata| !traces::is_ours(metadata)).with_max_level_hint(LevelFilter::TRACE))
 }
 
 fn lines<S, W>(format: Format, writer: W) -> Box<dyn Layer<S> + Send + Sync>
@@ -73,5 +85,20 @@ impl Write for Stderr {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing_subscriber::Registry;
+
+    use super::*;
+
+    #[test]
+    fn what_nobody_wants_is_not_looked_at() {
+        for (directives, hint) in [("info", LevelFilter::INFO), ("warn,deposit_watcher=debug", LevelFilter::DEBUG)] {
+            let filter = without_spans::<Registry>(EnvFilter::new(directives));
+            assert_eq!(filter.max_level_hint(), Some(hint), "{directives}");
+        }
     }
 }

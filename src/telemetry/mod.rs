@@ -1,4 +1,4 @@
-//! What the house says about itself: every metric in one table, and the log on stderr.
+//! What the house says about itself: every metric in one table, the log on stderr, and traces for whoever asks for them.
 //!
 //! ```
 //! use deposit_watcher::telemetry::{self, Labels};
@@ -16,7 +16,9 @@ mod exposition;
 mod labels;
 pub mod logs;
 mod metrics;
+pub mod spans;
 mod table;
+pub mod traces;
 
 pub use exposition::{Exposition, InstallError, initialise, install, recorder, release};
 pub use labels::{

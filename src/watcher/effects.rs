@@ -3,8 +3,10 @@
 use crate::domain::{Assignment, SessionStatus, Slug, Time, Token, TokenKey, Units};
 use crate::store::{StoredTransfer, Transition};
 use crate::telemetry as t;
+use crate::telemetry::spans::Told;
 
 use super::matching::Verdict;
+use super::second_look::count;
 
 /// Collected while a unit of work is open.
 #[derive(Debug, Default)]
@@ -78,9 +80,9 @@ impl Effects {
         self.ignored.push((token.clone(), logs));
     }
 
-    /// Tells what was committed.
-    pub(super) fn tell(self, slug: &Slug) {
-        let network = slug.as_str();
+    /// Tells what was committed, and gives its numbers.
+    pub(super) fn tell(self, slug: &Slug) -> Told {
+        let (network, numbers) = (slug.as_str(), self.numbers());
         for (token, outcome) in self.matched {
             t::TRANSFERS_TOTAL.add(&[network, token.as_str(), outcome], 1);
         }
@@ -121,6 +123,19 @@ impl Effects {
         }
         for (transition, token) in self.transitions {
             tell_transition(network, &transition, token.as_ref());
+        }
+        numbers
+    }
+
+    fn numbers(&self) -> Told {
+        let matched = count(self.matched.iter().filter(|(_, outcome)| *outcome == "matched").count());
+        Told {
+            matched,
+            unmatched: count(self.matched.len()).saturating_sub(matched),
+            settled: count(self.confirmed.len()),
+            reverted: self.reverted,
+            sessions: count(self.transitions.len()),
+            ..Told::default()
         }
     }
 }

@@ -146,7 +146,7 @@ impl Watcher {
         self.conclude(&mut unit, row, &to, places, &mut effects).await?;
         unit.move_cursor(&self.fence, &cursor, &to).await?;
         self.readers.read(cursor.block.number.plus(1), to.block.number, endpoint.operator());
-        effects.tell(slug);
+        self.tally.add(effects.tell(slug));
         crate::telemetry::BLOCKS_SCANNED_TOTAL.add(&[slug.as_str()], to.block.number.above(cursor.block.number));
         let behind = self.head.is_some_and(|(head, _)| head.block.number > to.block.number);
         Ok(Progress { cursor: to, more: behind, kind: "scan" })
@@ -192,7 +192,7 @@ impl Watcher {
             unit.announce(cursor.block.number).await?;
             self.conclude(&mut unit, row, &cursor, BTreeSet::new(), &mut effects).await?;
             unit.commit_fenced(&self.fence, Some(&cursor)).await?;
-            effects.tell(&self.network.slug);
+            self.tally.add(effects.tell(&self.network.slug));
         }
         Ok(Found::Progress(Progress { cursor, more: false, kind: "idle" }))
     }

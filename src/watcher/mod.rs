@@ -22,6 +22,7 @@ mod second_look;
 pub mod settlement;
 mod settling;
 mod start;
+mod tally;
 mod times;
 mod witnesses;
 
@@ -36,6 +37,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
+use tracing::Instrument;
 
 pub use matching::Rules;
 
@@ -44,12 +46,14 @@ use crate::domain::{BlockHash, BlockNumber, Header, Time};
 use crate::settings::{Network, Sessions};
 use crate::store::{self, Cursor, Fence, NetworkRow, Store};
 use crate::telemetry as t;
+use crate::telemetry::spans;
 use derivation::Setting;
 use disputes::Disputes;
 use effects::Effects;
 use following::Following;
 use readers::Readers;
 use rewind::Suspicion;
+use tally::Tally;
 
 /// How often every endpoint is inspected.
 const INSPECT_EVERY: Duration = Duration::from_secs(60);
@@ -131,6 +135,7 @@ pub struct Watcher {
     head: Option<(Header, Instant)>,
     pushed: Option<BlockHash>,
     cursor: Option<Cursor>,
+    tally: Tally,
 }
 
 impl Watcher {
@@ -155,11 +160,20 @@ impl Watcher {
             head: None,
             pushed: None,
             cursor: None,
+            tally: Tally::default(),
         }
     }
 
     /// One look at the chain's head, one second look and one piece of a rescan, where they are due.
     pub async fn step(&mut self) -> Result<Step, Error> {
+        let span = spans::step(self.network.slug.as_str());
+        self.tally = Tally::default();
+        let outcome = self.work().instrument(span.clone()).await;
+        self.tally.close(&span, self.cursor, &outcome);
+        outcome
+    }
+
+    async fn work(&mut self) -> Result<Step, Error> {
         let slug = self.network.slug.clone();
         let Some(row) = self.store.network(&slug).await? else { return Err(store::Error::LeaseLost.into()) };
         self.cursor = row.cursor;
@@ -167,6 +181,7 @@ impl Watcher {
         if let Some(cursor) = row.cursor {
             self.readers.stand_at(cursor.block.number);
         }
+        self.tally = Tally::begin(row.cursor);
         if let Some(reason) = self.misfit(&row) {
             return self.halt(reason).await;
         }

@@ -76,7 +76,7 @@ impl Watcher {
         unit.advance_rescan(&next, count).await?;
         self.readers.forget(from, to);
         unit.commit_fenced(&self.fence, Some(cursor)).await?;
-        effects.tell(slug);
+        self.tally.add(effects.tell(slug));
         Ok(())
     }
 

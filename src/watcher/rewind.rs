@@ -229,7 +229,7 @@ impl Watcher {
         let setting = self.setting(row, ancestor.number, Some(cursor.block.number));
         derivation::derive(&mut unit, setting, places.into_iter().collect(), &mut effects).await?;
         unit.move_cursor(&self.fence, &cursor, &to).await?;
-        effects.tell(slug);
+        self.tally.add(effects.tell(slug));
         let depth = cursor.block.number.above(ancestor.number);
         t::REORGS_TOTAL.add(&[slug.as_str()], 1);
         t::REORG_DEPTH_BLOCKS.observe(&[slug.as_str()], depth);

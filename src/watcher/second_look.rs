@@ -229,7 +229,7 @@ impl Watcher {
             unit.advance_rescan(&done, count(added.len())).await?;
         }
         unit.move_cursor(&self.fence, cursor, &to).await?;
-        effects.tell(slug);
+        self.tally.add(effects.tell(slug));
         Ok(())
     }
 }

@@ -115,7 +115,7 @@ impl Watcher {
         };
         unit.answer_settlement(asked.id, "done", &answer, undoes).await?;
         unit.commit_fenced(&self.fence, Some(cursor)).await?;
-        effects.tell(slug);
+        self.tally.add(effects.tell(slug));
         let (network, kind) = (slug.as_str(), asked.deed.as_str());
         tracing::info!(network, settlement = asked.id, kind, tx = %matter.tx_hash, "a decision is carried out");
         Ok(())

@@ -13,6 +13,7 @@ use rand::seq::SliceRandom;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::allotment::{ALL, FAILING, Room, allot};
 use super::client::{Answer, Client, Lookup, Message, Outcome, Patience, System};
@@ -22,7 +23,7 @@ use crate::domain::WebhookId;
 use crate::keys::Keyring;
 use crate::settings::{Settings, Webhooks};
 use crate::store::{Error, Reserved, SealedSecret, Settlement, Store};
-use crate::telemetry;
+use crate::telemetry::{self, spans};
 
 /// Events numbered in one transaction.
 const BATCH: i64 = 1_000;
@@ -312,10 +313,12 @@ fn message(reserved: &Reserved, keys: &[Key]) -> Result<Message, Answer> {
 
 async fn attempt(client: Client, rules: Arc<Webhooks>, reserved: Reserved, message: Result<Message, Answer>) -> Ended {
     let started = Instant::now();
+    let span = spans::delivery(&reserved.endpoint, &reserved.id, &reserved.event.id, reserved.attempt);
     let answer = match message {
-        Ok(message) => client.send(message).await,
+        Ok(message) => client.send(message).instrument(span.clone()).await,
         Err(answer) => answer,
     };
+    spans::attempted(&span, answer.status, answer.outcome.as_str(), answer.outcome == Outcome::Delivered);
     let millis = i32::try_from(started.elapsed().as_millis()).unwrap_or(i32::MAX);
     let (outcome, failing) = (answer.outcome, reserved.failing);
     Ended { settlement: settlement(&rules, reserved, answer, millis), outcome, failing }

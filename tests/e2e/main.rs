@@ -43,3 +43,4 @@ mod simulation;
 mod socket;
 mod story;
 mod takeover;
+mod traces;

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::rig::{Chain, Process, Rig, Shop, keep_secret, until};
 
 /// Status and body of what curl was answered.
-fn curl(args: &[&str]) -> (u16, Value) {
+pub(crate) fn curl(args: &[&str]) -> (u16, Value) {
     let output = Command::new("curl").args(["-sS", "-m", "20", "-w", "\n%{http_code}"]).args(args).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
@@ -21,7 +21,7 @@ fn curl(args: &[&str]) -> (u16, Value) {
 }
 
 /// A bearer token as integrators mint it.
-fn token(key: &str, secret: &str) -> String {
+pub(crate) fn token(key: &str, secret: &str) -> String {
     let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let claims = json!({ "exp": Utc::now().timestamp() + 600 });
     let text = format!("{}.{}", part(json!({ "alg": "HS256", "typ": "JWT", "kid": key })), part(claims));
@@ -30,7 +30,7 @@ fn token(key: &str, secret: &str) -> String {
 }
 
 /// Runs a command of ours that makes something; its JSON.
-async fn made(rig: &Rig, words: &[&str]) -> Value {
+pub(crate) async fn made(rig: &Rig, words: &[&str]) -> Value {
     let output = rig.command(&[words, &["--output", "json"]].concat()).await;
     assert_eq!(output.code, 0, "{words:?}: {}", output.stderr);
     serde_json::from_str(&output.stdout).unwrap()
@@ -72,7 +72,7 @@ impl Drop for Stream {
     }
 }
 
-async fn base(process: &Process) -> String {
+pub(crate) async fn base(process: &Process) -> String {
     format!("http://{}/api/v1", process.api().await)
 }
 

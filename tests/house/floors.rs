@@ -16,7 +16,7 @@ const FLOORS: [&[&str]; 6] = [
 ];
 
 /// What lives only below certain folders or in certain files of `src/`.
-const TENANTS: [(&str, &[&str]); 30] = [
+const TENANTS: [(&str, &[&str]); 35] = [
     ("alloy::consensus", &["chain/"]),
     ("alloy::providers", &["chain/"]),
     ("alloy::rlp", &["chain/"]),
@@ -24,7 +24,7 @@ const TENANTS: [(&str, &[&str]); 30] = [
     ("alloy::transports", &["chain/"]),
     ("tokio_tungstenite", &["chain/"]),
     ("backoff", &["chain/retry.rs"]),
-    ("reqwest", &["chain/", "webhooks/", "demo/"]),
+    ("reqwest", &["chain/", "telemetry/", "webhooks/", "demo/"]),
     ("sqlx", &["store/"]),
     ("chrono_tz", &["domain/calendar.rs"]),
     ("ring", &["keys/"]),
@@ -42,6 +42,11 @@ const TENANTS: [(&str, &[&str]); 30] = [
     ("unic_langid", &["http/page/"]),
     ("qrcode", &["http/page/"]),
     ("metrics_exporter_prometheus", &["telemetry/"]),
+    ("opentelemetry", &["telemetry/"]),
+    ("opentelemetry_http", &["telemetry/"]),
+    ("opentelemetry_otlp", &["telemetry/"]),
+    ("opentelemetry_sdk", &["telemetry/"]),
+    ("tracing_opentelemetry", &["telemetry/"]),
     ("tracing_subscriber", &["telemetry/"]),
     ("config", &["settings/"]),
     ("rustix", &["settings/kill.rs", "cli/person.rs"]),
@@ -242,7 +247,11 @@ fn planted_breaches_are_found() {
         ("cli/api.rs", "use axum::Router;", "cli/api.rs:2: axum lives in http/"),
         ("app/work.rs", "use governor::Quota;", "app/work.rs:2: governor lives in http/"),
         ("http/api/mod.rs", "use askama::Template;", "http/api/mod.rs:2: askama lives in http/page/"),
-        ("http/mod.rs", "let c: reqwest::Client;", "http/mod.rs:2: reqwest lives in chain/, webhooks/, demo/"),
+        (
+            "http/mod.rs",
+            "let c: reqwest::Client;",
+            "http/mod.rs:2: reqwest lives in chain/, telemetry/, webhooks/, demo/",
+        ),
         ("chain/mod.rs", "use std::{env, fs};", "chain/mod.rs:2: std::env lives in settings/, cli/, demo/, main.rs"),
         ("store/utils.rs", "", "store/utils.rs: has a name that says nothing"),
         ("store/types/row.rs", "", "store/types/row.rs: has a name that says nothing"),

@@ -11,6 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use tokio::time::timeout;
+use tracing::Instrument;
 
 use super::App;
 use super::caller::Client;
@@ -19,7 +20,7 @@ use crate::http::page;
 use crate::http::problem::{Code, Dialect, Problem, Told};
 use crate::http::server::Peer;
 use crate::keys::random_id;
-use crate::telemetry;
+use crate::telemetry::{self, spans};
 
 /// What a request is given; a stream has begun by then.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -38,11 +39,15 @@ pub(super) async fn around(State(app): State<App>, request: Request, next: Next)
     let id = request_id(request.headers());
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let name = telemetry::http_method(method.as_str());
+    let headers = request.headers();
+    let carried = |header: &'static str| headers.get(header).and_then(|value| value.to_str().ok());
+    let span = spans::request(name, route.as_deref(), &id, carried);
     let open = request.uri().path().starts_with(OPEN_TO_PAGES);
     let dialect = dialect(&app, &request);
     let answer = match method == Method::OPTIONS && open {
         true => preflight(),
-        false => inside(&app, request, next).await,
+        false => inside(&app, request, next).instrument(span.clone()).await,
     };
     let told = answer.extensions().get::<Told>().cloned();
     let mut answer = match told {
@@ -58,7 +63,7 @@ pub(super) async fn around(State(app): State<App>, request: Request, next: Next)
     };
     dress(answer.headers_mut(), &id, open);
     let (status, spent) = (answer.status(), begun.elapsed());
-    let name = telemetry::http_method(method.as_str());
+    spans::answered(&span, status.as_u16());
     telemetry::HTTP_REQUESTS_TOTAL.add(&[name, telemetry::http_status(status.as_u16())], 1);
     telemetry::HTTP_REQUEST_DURATION_SECONDS.observe(&[name], spent);
     tracing::debug!(
@@ -92,7 +97,9 @@ async fn carried(reads: bool, asked: impl Future<Output = Response> + Send + 'st
     let asked = AssertUnwindSafe(asked).catch_unwind();
     let answered = match reads {
         true => timeout(PATIENCE, asked).await.map(Result::ok),
-        false => timeout(PATIENCE, tokio::spawn(asked)).await.map(|ended| ended.ok().and_then(Result::ok)),
+        false => {
+            timeout(PATIENCE, tokio::spawn(asked.in_current_span())).await.map(|ended| ended.ok().and_then(Result::ok))
+        }
     };
     match answered {
         Ok(Some(answer)) => answer,

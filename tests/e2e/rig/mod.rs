@@ -5,6 +5,7 @@
 
 mod bouncer;
 mod chain;
+mod collector;
 mod config;
 mod http;
 mod process;
@@ -22,6 +23,7 @@ use tempfile::TempDir;
 
 use bouncer::Bouncer;
 pub(crate) use chain::{Chain, units};
+pub(crate) use collector::{Collector, Manner, Span};
 pub(crate) use config::{Section, Token};
 pub(crate) use http::{Metrics, get};
 pub(crate) use process::{Output, Process};
@@ -148,17 +150,23 @@ impl Rig {
 
     /// The same with another `RUST_LOG`.
     pub(crate) async fn run_logging(&self, log: &str) -> Process {
-        self.start(log, None).await
+        self.start(log, &[]).await
+    }
+
+    /// The same with these variables in its environment.
+    pub(crate) async fn run_with(&self, log: &str, variables: &[(&str, &str)]) -> Process {
+        self.start(log, variables).await
     }
 
     /// The same that kills itself at this point, where one is given; see `settings::kill`.
     pub(crate) async fn run_killing_itself(&self, at: Option<&str>) -> Process {
-        self.start("info", at).await
+        let variables = at.map(|at| ("DEPOSIT_WATCHER_KILL_AT", at));
+        self.start("info", variables.as_slice()).await
     }
 
-    async fn start(&self, log: &str, kill_at: Option<&str>) -> Process {
+    async fn start(&self, log: &str, variables: &[(&str, &str)]) -> Process {
         let config = self.config();
-        Process::start(self.folder.path(), &["run", "--config", config.to_str().unwrap()], log, kill_at).await
+        Process::start(self.folder.path(), &["run", "--config", config.to_str().unwrap()], log, variables).await
     }
 
     /// Runs a command that ends by itself.
@@ -168,8 +176,13 @@ impl Rig {
 
     /// The same with another `RUST_LOG`.
     pub(crate) async fn command_logging(&self, log: &str, words: &[&str]) -> Output {
+        self.command_with(log, &[], words).await
+    }
+
+    /// The same with these variables in its environment.
+    pub(crate) async fn command_with(&self, log: &str, variables: &[(&str, &str)], words: &[&str]) -> Output {
         let config = self.config();
-        process::finish(&[words, &["--config", config.to_str().unwrap()]].concat(), log).await
+        process::finish(&[words, &["--config", config.to_str().unwrap()]].concat(), log, variables).await
     }
 
     /// `status --output json`: its line of a network.

@@ -49,10 +49,11 @@ fn clock() -> impl Iterator<Item = (OsString, OsString)> {
     std::env::vars_os().filter(move |(name, _)| ours(name))
 }
 
-/// Runs the binary to its end.
-pub(super) async fn finish(words: &[&str], log: &str) -> Output {
+/// Runs the binary to its end, with these variables in its environment.
+pub(super) async fn finish(words: &[&str], log: &str, variables: &[(&str, &str)]) -> Output {
     let mut command = tokio::process::Command::new(BINARY);
-    command.args(words).env_clear().env("RUST_LOG", log).envs(clock()).stdin(Stdio::null()).kill_on_drop(true);
+    command.args(words).env_clear().env("RUST_LOG", log).envs(variables.iter().copied()).envs(clock());
+    command.stdin(Stdio::null()).kill_on_drop(true);
     let output = timeout(PATIENCE, command.output()).await.expect("the command ends").unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     let (stdout, stderr) = (text(output.stdout), text(output.stderr));
@@ -69,16 +70,16 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts it, logging at this level, to kill itself where `kill_at` says; its output goes to files in a folder of its
-    /// own below `parent`.
-    pub(crate) async fn start(parent: &Path, words: &[&str], log: &str, kill_at: Option<&str>) -> Process {
+    /// Starts it, logging at this level, with these variables in its environment; its output goes to files in a folder of
+    /// its own below `parent`.
+    pub(crate) async fn start(parent: &Path, words: &[&str], log: &str, variables: &[(&str, &str)]) -> Process {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let folder = parent.join(format!("process-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
         fs::create_dir(&folder).unwrap();
         let mut command = Command::new("/bin/sh");
         command.args(["-c", KEEPER, "keeper"]).arg(&folder).arg(BINARY).args(words);
         command.env_clear().env("RUST_LOG", log).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        command.envs(kill_at.map(|at| ("DEPOSIT_WATCHER_KILL_AT", at))).envs(clock());
+        command.envs(variables.iter().copied()).envs(clock());
         let shell = command.process_group(0).spawn().unwrap();
         let pid = until("the process is started", async || fs::read_to_string(folder.join("pid")).ok()).await;
         Process { shell, folder, pid: pid.trim().to_owned() }
@@ -118,6 +119,12 @@ impl Process {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a resident size");
         line.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
+    /// The names of its threads; Linux keeps fifteen letters of each.
+    pub(crate) fn threads(&self) -> Vec<String> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid)).unwrap();
+        tasks.filter_map(|task| fs::read_to_string(task.unwrap().path().join("comm")).ok()).collect()
     }
 
     /// What it said on stderr until now.
