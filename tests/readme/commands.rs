@@ -204,7 +204,7 @@ impl System {
         if ran.code != code {
             faults.push(format!("ends with {}, not {code}: {}{}", ran.code, ran.stdout, ran.stderr));
         }
-        if let Some((_, _, says)) = expected.filter(|(_, _, says)| !told.document().contains(says)) {
+        if let Some((_, _, says)) = expected.filter(|(_, _, says)| !told.is_said_nearby(says)) {
             faults.push(format!("ends with {code}, and nothing there says that it {says}"));
         }
         if ran.stdout.trim().is_empty() && !quiet {

@@ -17,13 +17,23 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    /// The text around it.
-    pub(crate) fn document(&self) -> String {
-        match self.whence.as_str() {
+    /// Whether the document says this a few lines before or after the command.
+    pub(crate) fn is_said_nearby(&self, words: &str) -> bool {
+        let document = match self.whence.as_str() {
             HELP => all_help(&Arguments::command()),
             path => fs::read_to_string(top().join(path)).unwrap(),
-        }
+        };
+        said_nearby(&document, self.text.trim_start_matches("deposit-watcher "), words)
     }
+}
+
+/// Whether words stand within some lines around a command.
+fn said_nearby(document: &str, command: &str, words: &str) -> bool {
+    const LINES: usize = 5;
+    let lines: Vec<&str> = document.lines().collect();
+    let places = lines.iter().enumerate().filter(|(_, line)| line.contains(command)).map(|(at, _)| at);
+    let around = |at: usize| lines[at.saturating_sub(LINES)..lines.len().min(at + LINES + 1)].join("\n");
+    places.into_iter().any(|at| around(at).contains(words))
 }
 
 const HELP: &str = "--help";
@@ -135,7 +145,7 @@ fn whole(words: &str) -> Option<String> {
 
 fn all_help(command: &clap::Command) -> String {
     let told = [command.get_about(), command.get_after_help()].into_iter().flatten().map(ToString::to_string);
-    told.chain(command.get_subcommands().map(all_help)).collect()
+    told.chain(command.get_subcommands().map(all_help)).map(|help| help + "\n").collect()
 }
 
 /// The examples of a command's help and of those below it.
@@ -193,6 +203,8 @@ fn commands_are_read_as_a_shell_would() {
     let block = "# Look.\na --b 'c # d'   # first\nb \\\n  --c \"d\n  e\"\n\n(umask 077 && f > g)\n";
     assert_eq!(commands(block), ["a --b 'c # d'", "b --c \"d\n  e\"", "(umask 077 && f > g)"]);
     assert_eq!(fenced("x\n```sh\na\n```\n```json\nb\n```\n", "json").collect::<Vec<_>>(), ["b\n"]);
+    let document = format!("x --y exits 1\n{}x --z\n", "\n".repeat(6));
+    assert!(said_nearby(&document, "x --y", "exits 1") && !said_nearby(&document, "x --z", "exits 1"));
     assert_eq!(words("a --b \"c d\" e"), ["a", "--b", "c d", "e"]);
 }
 
