@@ -164,7 +164,8 @@ impl System {
         let (out, err) = (folder.join("stdout"), folder.join("stderr"));
         let lasts = lasting(command);
         let mut bash = process::Command::new("bash");
-        bash.env_clear().envs(self.environment(folder)).current_dir(folder).stdin(Stdio::null()).kill_on_drop(true);
+        bash.env_clear().envs(self.environment(folder)).current_dir(folder).stdin(Stdio::null());
+        bash.process_group(0).kill_on_drop(true);
         bash.stdout(std::fs::File::create(&out).unwrap()).stderr(std::fs::File::create(&err).unwrap());
         if lasts.is_some() {
             let listeners = ["ADMIN__LISTEN", "ADMIN__API_LISTEN", "HTTP__LISTEN"];
@@ -185,8 +186,14 @@ impl System {
             let pid = child.id().unwrap().to_string();
             assert!(process::Command::new("kill").args(["-s", signal, &pid]).status().await.unwrap().success());
         }
-        let code = timeout(PATIENCE, child.wait()).await.map(|ended| ended.unwrap().code().unwrap_or(-1));
-        let ran = Ran { code: code.unwrap_or(-2), stdout: read(&out), stderr: read(&err) };
+        let Ok(ended) = timeout(PATIENCE, child.wait()).await else {
+            // With whatever bash waits for.
+            let group = format!("-{}", child.id().unwrap());
+            let _ = process::Command::new("kill").args(["-s", "KILL", "--", &group]).status().await;
+            panic!("{command} does not end: {} {}", read(&out), read(&err));
+        };
+        let code = ended.unwrap().code().expect("the command is not killed");
+        let ran = Ran { code, stdout: read(&out), stderr: read(&err) };
         discreet(&ran.stdout);
         discreet(&ran.stderr);
         ran
