@@ -277,7 +277,7 @@ async fn every_command_of_the_documents_and_of_the_help_can_be_run() {
     let (looks, deeds) = runs.split_at(runs.partition_point(|(turn, ..)| *turn == 0));
     assert!(looks.len() > 30 && deeds.len() > 50, "{} {}", looks.len(), deeds.len());
     let looking = looks.iter().map(|(_, told, command, folder)| system.try_out(told, command, folder));
-    faults.extend(stream::iter(looking).buffered(AT_ONCE).collect::<Vec<_>>().await.concat());
+    faults.extend(stream::iter(looking).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await.concat());
     for (at, (turn, told, command, folder)) in deeds.iter().enumerate() {
         let before = at.checked_sub(1).map_or(0, |before| deeds[before].0);
         if *turn > CHANGES.len() && before <= CHANGES.len() {
