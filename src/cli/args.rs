@@ -72,8 +72,9 @@ pub enum Command {
     #[command(subcommand)]
     Sessions(Sessions),
     /// On a test network: pay a session from the node's own accounts, mine blocks, or reorganise.
-    #[command(after_help = "Example:\n  deposit-watcher pay dep_5f3e9a --less && deposit-watcher pay dep_5f3e9a\n  \
-        deposit-watcher pay dep_5f3e9a --mine 3\n\nWithout a flag it pays what is missing.")]
+    #[command(after_help = "Example:\n  deposit-watcher pay dep_5f3e9a --less\n  deposit-watcher pay dep_5f3e9a\n  \
+        deposit-watcher pay dep_5f3e9a --mine 3\n\nWithout a flag it pays what is missing by what the watcher has seen: let it see \
+        one payment before the next.")]
     Pay(Pay),
     /// Look at transfers, matched or not, and settle those without an owner.
     #[command(subcommand)]
@@ -95,7 +96,8 @@ pub enum Command {
     Webhooks(Webhooks),
     /// Read a range of blocks again, or let a halted network go on.
     #[command(after_help = "Example:\n  deposit-watcher rescan --network polygon --from 70000000 --to 70001000\n  \
-        deposit-watcher rescan --network polygon --resume")]
+        deposit-watcher rescan --network polygon --resume\n\nWithout --yes it only says what going on would change, \
+        and exits 1.")]
     Rescan(Rescan),
     /// The chain's transfers, asked anew, against what is stored and the ledger; each difference a line. Exits 3 if any.
     #[command(after_help = "Example:\n  deposit-watcher reconcile --network polygon\n  \

@@ -271,6 +271,8 @@ def pods(documents):
     for document in documents:
         if document["kind"] in ("Deployment", "Job"):
             yield document, document["spec"]["template"]
+        if document["kind"] == "CronJob":
+            yield document, document["spec"]["jobTemplate"]["spec"]["template"]
 
 
 def cluster_processes(documents, where):
@@ -467,6 +469,12 @@ def planted():
         lambda made: of(made, "NetworkPolicy", "-watcher")["spec"]["ingress"][0]["ports"][0].update(port="metrics"))
     yield "a monitor that means nothing", cluster(lambda made: of(made, "ServiceMonitor")["spec"]["selector"]["matchLabels"].update(a="b"))
     yield "a rule left out", rule_faults(bent(full, lambda made: of(made, "PrometheusRule")["spec"]["groups"].pop()))
+    yield "a nightly run that may do anything", cluster(
+        lambda made: of(made, "CronJob")["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0].pop("resources") and
+        of(made, "CronJob")["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0].update(resources={"limits": {}}))
+    yield "a nightly run of no network", (
+        fault for one in cluster_processes(bent(full, lambda made: of(made, "CronJob")["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]["args"].insert(2, "poligon")), "bent")
+        for fault in process_faults(one))
     yield "a configuration with a fault", (
         fault for one in cluster_processes(bent(full, lambda made: of(made, "ConfigMap")["data"].update({"networks.toml": "quorun = 1"})), "bent")
         for fault in process_faults(one))

@@ -122,11 +122,11 @@ refused --set existingSecret=deposit-watcher
 for wrong in watcher.replicas=0 watcher.replicas=many watchers.replicas=2 api.service.type=External api.service.port=70000 \
     image.tag=latest image.digest=sha256:12 existingSecret=Not_A_Name publicUrl=pay.example.com env.DATABASE_URL=x \
     env.DEPOSIT_WATCHER__API__SEALING_KEY=x api.ingress.enabled=true 'networkPolicy.egressPorts={0}' serviceMonitor.interval=soon \
-    image.pullPolicy=Sometimes; do
+    image.pullPolicy=Sometimes 'reconcile.networks={No Such}' reconcile.schedule=soon reconcile.enabled=true; do
     refused "${least[@]}" --set "$wrong"
     grep -q 'values don.t meet the specifications' "$work/said" || fail "$wrong is refused, but not by the schema: $(cat "$work/said")"
 done
-echo "deploy: the chart and the base are as helm and Kubernetes 1.30 to 1.37 want them, and 17 wrong values are refused"
+echo "deploy: the chart and the base are as helm and Kubernetes 1.30 to 1.37 want them, and 20 wrong values are refused"
 
 # --- Workflows, which nobody runs from where they lie.
 good check-jsonschema --builtin-schema vendor.github-workflows deploy/github/ci.yml deploy/github/release.yml

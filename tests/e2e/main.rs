@@ -39,6 +39,7 @@ mod reorganisations;
 mod restart;
 mod restore;
 mod secrets;
+mod settled;
 mod simulation;
 mod socket;
 mod story;

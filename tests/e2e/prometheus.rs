@@ -1,8 +1,6 @@
 //! What is deployed for Prometheus and Grafana, against the real thing: every rule and every panel gives data, alerts fire
 //! when there is reason and clear when it is gone. Needs Debian's Prometheus, so `tests/debian/prometheus.sh` runs it.
-//! And the SQL of the runbooks, which needs none.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -18,7 +16,6 @@ use crate::rig::{Chain, Rig, Shop, keep_secret, until};
 
 const RULES: &str = "deploy/prometheus/rules/deposit-watcher.yml";
 const DASHBOARDS: &str = "deploy/grafana/dashboards";
-const RUNBOOKS: &str = "deploy/runbooks";
 /// What rules look back over, and how long an alert waits, in a test that cannot wait an hour.
 const WINDOW: &str = "20s";
 const PATIENCE: &str = "2s";
@@ -271,20 +268,4 @@ async fn prometheus_has_data_for_all_of_it_and_alerts_come_and_go() {
 fn selectors_are_read_with_their_matchers() {
     let expr = "max by (x) (a:deposit_watcher_b:max{c=~\"d|e\"}) > 0 and rate(deposit_watcher_f_total[5m]) / up{}";
     assert_eq!(selectors(expr), ["a:deposit_watcher_b:max{c=~\"d|e\"}", "deposit_watcher_f_total"]);
-}
-
-#[tokio::test]
-#[allow(clippy::disallowed_types, reason = "the statements are our own documents'")]
-async fn the_sql_of_the_runbooks_can_be_asked() {
-    let rig = Rig::new(&[]).await;
-    let mut asked = BTreeSet::new();
-    for (name, text) in texts(RUNBOOKS) {
-        for sql in text.lines().filter_map(|line| line.strip_prefix("psql \"$DATABASE_URL\" -c \"")) {
-            let sql = sql.strip_suffix('"').unwrap();
-            let result = sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).fetch_all(&rig.pool).await;
-            assert!(result.is_ok(), "{name}: {sql}: {result:?}");
-            asked.insert(sql.to_owned());
-        }
-    }
-    assert!(asked.len() > 10, "{asked:?}");
 }

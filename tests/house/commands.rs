@@ -1,5 +1,5 @@
 //! Each command that a reader is told to type is one of ours, with ids of the kind that it takes: in the runbooks and
-//! in the examples of `--help`. Not what they do: that is `tests/cli`.
+//! in the examples of `--help`. Not what they do: `tests/readme` runs them.
 
 use clap::CommandFactory;
 use deposit_watcher::cli::{self, Arguments};

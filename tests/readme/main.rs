@@ -1,10 +1,12 @@
 //! README's section about the API, carried out as it is printed: every shell block by bash with curl, against the real
-//! binary and a real PostgreSQL, and what it prints compared with what README says it prints.
+//! binary and a real PostgreSQL, and what it prints compared with what README says it prints. Every other command that
+//! documents and `--help` print is run by `commands`, and their SQL by `statements`.
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::expect_used,
     clippy::unwrap_used,
     clippy::panic,
+    clippy::print_stderr,
     clippy::indexing_slicing,
     reason = "tests may panic, and say why"
 )]
@@ -12,8 +14,18 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[allow(dead_code, unused_imports, reason = "the end-to-end tests use all of it")]
+#[path = "../e2e/rig/mod.rs"]
+mod rig;
+
+mod commands;
+mod debian;
+mod documents;
+mod exceptions;
 mod pages;
 mod server;
+mod statements;
+mod system;
 mod tokens;
 
 use std::process::{Command, Stdio};
