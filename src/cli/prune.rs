@@ -25,15 +25,15 @@ pub(super) async fn run(settings: &Settings, asked: &Prune) -> Result<(), Failur
     if due.is_empty() && asked.shape.output == Output::Text {
         return output::print("nothing is pruned: every key of [retention] is off\n");
     }
-    let mut lines = Vec::new();
-    for old in &due {
-        let rows = if asked.dry_run { store.prunable(old).await? } else { all(&store, old).await? };
+    let counts = if asked.dry_run { store.prunable(&due).await? } else { all(&store, &due).await? };
+    let line = |(old, rows): (&Old, u64)| {
         let network = match old {
             Old::Blocks(slug, ..) => Some(slug.to_string()),
             Old::Deliveries(_) | Old::Events(_) => None,
         };
-        lines.push(Line { kind: old.kind(), network, rows });
-    }
+        Line { kind: old.kind(), network, rows }
+    };
+    let lines: Vec<Line> = due.iter().zip(counts).map(line).collect();
     output::table(&lines, COLUMNS, asked.shape.output)
 }
 
@@ -47,16 +47,21 @@ pub fn due<'n>(retention: &Retention, networks: impl Iterator<Item = &'n Network
     blocks.into_iter().chain(deliveries).chain(events).collect()
 }
 
-/// All there are, a piece at a time.
-async fn all(store: &Store, old: &Old) -> Result<u64, Error> {
-    let mut rows = 0_u64;
-    loop {
-        let piece = store.prune(old).await?;
-        rows = rows.saturating_add(piece.rows);
-        if !piece.more {
-            return Ok(rows);
+/// Of each all there are, a piece at a time; how many went.
+async fn all(store: &Store, due: &[Old]) -> Result<Vec<u64>, Error> {
+    let mut counts = Vec::new();
+    for old in due {
+        let mut rows = 0_u64;
+        loop {
+            let piece = store.prune(old).await?;
+            rows = rows.saturating_add(piece.rows);
+            if !piece.more {
+                break;
+            }
         }
+        counts.push(rows);
     }
+    Ok(counts)
 }
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ pub use payment_steps::{Chosen, NewPayment, PaymentAdded, PaymentCancelled};
 pub use payments::PaymentRow;
 pub use pruning::{Old, Pruned};
 pub use reconciliations::{BookedTransfer, Came, PastRun, ReconcileFigures, Reconciliation, Untold};
-pub use reports::{Account, LedgerLine, Reading, Scope};
+pub use reports::{Account, LedgerLine, Reading, Scope, Settling, Unfinished};
 pub use rescans::{Rescan, RescanReason};
 pub use schema::{MIGRATIONS, Schema};
 pub use sessions::{AddressFacts, Destination, GroupRow, SessionRow, SessionWrite, Transition};

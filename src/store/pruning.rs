@@ -44,8 +44,21 @@ impl Old {
 }
 
 impl Store {
-    /// How many rows would go.
-    pub async fn prunable(&self, old: &Old) -> Result<u64, Error> {
+    /// How many rows of each would go, one after the other.
+    pub async fn prunable(&self, due: &[Old]) -> Result<Vec<u64>, Error> {
+        let mut counts = Vec::new();
+        let mut delivered = None;
+        for old in due {
+            if let Old::Deliveries(age) = old {
+                delivered = Some(*age);
+            }
+            counts.push(self.prunable_after(old, delivered).await?);
+        }
+        Ok(counts)
+    }
+
+    /// The same of one, when deliveries that ended so long ago are gone.
+    async fn prunable_after(&self, old: &Old, delivered: Option<Duration>) -> Result<u64, Error> {
         let count = match old {
             Old::Blocks(slug, window, age) => {
                 sqlx::query_scalar!(
@@ -71,9 +84,11 @@ impl Store {
             Old::Events(age) => {
                 sqlx::query_scalar!(
                     r#"SELECT count(*) AS "count!" FROM event_sequences s
-                        CROSS JOIN LATERAL deposit_watcher_old_events(s.business_id, make_interval(secs => $1), s.judged, NULL) e
+                        CROSS JOIN LATERAL deposit_watcher_old_events(s.business_id, make_interval(secs => $1), s.judged, NULL,
+                                                                      make_interval(secs => $2::float8)) e
                         WHERE e.goes"#,
                     age.as_secs_f64(),
+                    delivered.map(|age| age.as_secs_f64()),
                 )
                 .fetch_one(&self.pool)
                 .await?

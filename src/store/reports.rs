@@ -1,9 +1,9 @@
 //! What finance asks: the ledger's lines of a period, and what they come to by day, session and transfer. Reads only, all
 //! of it from one state of the database.
 //!
-//! What is asked for here of a period that is over stays as it is: the ledger is appended to at the database's clock, and
-//! all that is read besides are columns that are never rewritten. The exceptions are named `…_now`, and a token's symbol,
-//! which is as last configured.
+//! What is asked for here of a period that is over stays as it is: the ledger is appended to at the database's clock, its
+//! lines say themselves which transfer they are about, and all that is read besides are columns that are never rewritten.
+//! The exceptions are named `…_now`, and a token's symbol, which is as last configured.
 
 use super::errand::{Errand, READING};
 use super::lines::Bounded;
@@ -29,7 +29,25 @@ pub struct Scope {
     pub session: Option<String>,
 }
 
-/// A line of the ledger with the transfer that it is about.
+/// Whether something may still be booked into a period.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settling {
+    /// The database's clock.
+    pub now: Time,
+    /// Transactions that wrote, have not ended, and may have begun before the period's end.
+    pub unfinished: Vec<Unfinished>,
+}
+
+/// A transaction that wrote and has not ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfinished {
+    /// Which one: the process of the server that it belongs to, or the name under which it was prepared.
+    pub name: String,
+    /// When it began, where we may see that.
+    pub began_at: Option<Time>,
+}
+
+/// A line of the ledger, which says what transfer it is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerLine {
     /// Its number.
@@ -94,6 +112,20 @@ pub struct Account {
 }
 
 impl Store {
+    /// What may still be booked before a moment. Asked before the state that is reported is opened: what has ended by then is
+    /// seen in it.
+    pub async fn settling(&self, before: Time) -> Result<Settling, Error> {
+        let now = sqlx::query!(r#"SELECT clock_timestamp() AS "now!""#).fetch_one(&self.pool).await?.now;
+        let rows = sqlx::query!(
+            r#"SELECT coalesce('process ' || process || ' (transaction ' || transaction || ')', 'prepared ' || transaction) AS "name!",
+                      began_at FROM deposit_watcher_unfinished($1) ORDER BY began_at, 1"#,
+            before,
+        );
+        let rows = rows.fetch_all(&self.pool).await?;
+        let unfinished = rows.into_iter().map(|row| Unfinished { name: row.name, began_at: row.began_at });
+        Ok(Settling { now, unfinished: unfinished.collect() })
+    }
+
     /// Opens one state of the database, as it is at the first question.
     pub async fn reading(&self) -> Result<Reading, Error> {
         let lines = self.pool.clone();
@@ -112,11 +144,6 @@ impl Reading {
         self.0.rollback().await
     }
 
-    /// The database's clock: what was booked before this and is not seen belongs to a transaction that is still open.
-    pub async fn clock(&mut self) -> Result<Time, Error> {
-        Ok(sqlx::query!(r#"SELECT clock_timestamp() AS "now!""#).fetch_one(self.connection()).await?.now)
-    }
-
     /// Networks that the database or its sessions name.
     pub async fn networks(&mut self) -> Result<Vec<String>, Error> {
         let rows = sqlx::query!(
@@ -125,11 +152,15 @@ impl Reading {
         Ok(rows.fetch_all(self.connection()).await?.into_iter().map(|row| row.slug).collect())
     }
 
-    /// Businesses that there are or that sessions name.
-    pub async fn businesses(&mut self) -> Result<Vec<String>, Error> {
+    /// The business of this id, or those whose ids stand next to it in order: which there are, and which sessions name.
+    pub async fn businesses_like(&mut self, id: &str) -> Result<Vec<String>, Error> {
         let rows = sqlx::query!(
-            r#"SELECT id AS "id!" FROM businesses UNION SELECT business_id FROM deposit_sessions WHERE business_id IS NOT NULL
-                ORDER BY 1 LIMIT 10000"#
+            r#"WITH named AS (SELECT DISTINCT business_id COLLATE "C" AS id FROM deposit_sessions WHERE business_id IS NOT NULL)
+               (SELECT id AS "id!" FROM businesses WHERE id <= $1 ORDER BY id DESC LIMIT 5)
+               UNION (SELECT id FROM businesses WHERE id > $1 ORDER BY id LIMIT 5)
+               UNION (SELECT id FROM named WHERE id <= $1 ORDER BY id DESC LIMIT 5)
+               UNION (SELECT id FROM named WHERE id > $1 ORDER BY id LIMIT 5)"#,
+            super::codec::name(id),
         );
         Ok(rows.fetch_all(self.connection()).await?.into_iter().map(|row| row.id).collect())
     }
@@ -156,12 +187,11 @@ impl Reading {
             LedgerLine,
             r#"SELECT l.id AS line, l.booked_at, l.kind, l.network, k.symbol AS "token?", k.decimals AS "decimals?", l.token_address,
                       CASE WHEN l.session_id IS NOT NULL THEN coalesce(s.business_id, 'default') END AS business_id,
-                      l.session_id, trim_scale(s.amount)::text AS asked, t.from_address, t.to_address, t.block_number,
-                      t.block_hash, t.block_time, t.tx_hash, t.log_index,
+                      l.session_id, trim_scale(s.amount)::text AS asked, l.from_address, l.to_address, l.block_number,
+                      l.block_hash, l.block_time, l.tx_hash, l.log_index,
                       trim_scale(l.amount)::text AS "amount!", l.units::text AS "units!", s.payment_status AS "status_now?",
                       s.customer_reference AS reference_now, s.customer_email AS email_now
                  FROM ledger l
-                 JOIN transfers t ON t.network = l.network AND t.block_hash = l.block_hash AND t.log_index = l.log_index
                  LEFT JOIN tokens k ON k.network = l.network AND k.address = l.token_address
                  LEFT JOIN deposit_sessions s ON s.id = l.session_id
                 WHERE (l.booked_at, l.id) > ($1, $2) AND l.booked_at < $3

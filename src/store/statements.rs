@@ -134,6 +134,10 @@ pub struct UnmatchedStatement {
     pub at_end: String,
     /// Base units.
     pub at_end_units: String,
+    /// Of that, what a person had closed by then.
+    pub ignored: String,
+    /// Base units.
+    pub ignored_units: String,
     /// Why, as it is now.
     pub reason_now: Option<String>,
     /// What a person decided, as it is now.
@@ -253,34 +257,75 @@ impl Reading {
         Ok(statements.fetch_all(self.connection()).await?)
     }
 
-    /// Money that belonged to nobody when the period began, came to be so in it, or ceased to be.
-    pub async fn unmatched_statements(
+    /// The next lines about money without an owner behind this one, by time and number: which of them there are.
+    pub async fn unowned_lines(
         &mut self,
         network: Option<&str>,
+        to: Time,
+        behind: (Time, i64),
+        limit: i64,
+    ) -> Result<Vec<(Time, i64)>, Error> {
+        let lines = sqlx::query!(
+            "SELECT l.booked_at, l.id FROM ledger l
+              WHERE l.session_id IS NULL AND l.units <> 0 AND (l.booked_at, l.id) > ($3, $4) AND l.booked_at < $2
+                AND ($1::text IS NULL OR l.network = $1)
+              ORDER BY l.booked_at, l.id LIMIT $5",
+            network,
+            to,
+            behind.0,
+            behind.1,
+            limit,
+        );
+        Ok(lines.fetch_all(self.connection()).await?.into_iter().map(|line| (line.booked_at, line.id)).collect())
+    }
+
+    /// Of the transfers that these lines are the first about: those that belonged to nobody when the period began, came to be
+    /// so in it, or ceased to be. In the order of the lines.
+    ///
+    /// A transfer is what the lines say of it, for its row may come to say something else. A decision holds for it that was
+    /// made since it was booked last, or with which it was.
+    pub async fn unmatched_statements(
+        &mut self,
+        lines: &[i64],
         from: Time,
         to: Time,
     ) -> Result<Vec<UnmatchedStatement>, Error> {
         let statements = sqlx::query_as!(
             UnmatchedStatement,
-            r#"SELECT t.network, k.symbol AS "token?", k.decimals AS "decimals?", t.token_address, t.from_address, t.to_address,
-                      t.block_number, t.block_hash, t.block_time, t.tx_hash, t.log_index, m.booked_at AS "booked_at!",
+            r#"SELECT l.network, k.symbol AS "token?", k.decimals AS "decimals?", l.token_address, l.from_address, l.to_address,
+                      l.block_number, l.block_hash, l.block_time, l.tx_hash, l.log_index, l.booked_at,
                       trim_scale(m.before)::text AS "before!", m.before_units::text AS "before_units!",
                       trim_scale(m.at_end - m.before)::text AS "moved!", (m.at_end_units - m.before_units)::text AS "moved_units!",
                       trim_scale(m.at_end)::text AS "at_end!", m.at_end_units::text AS "at_end_units!",
-                      t.reason AS reason_now, t.settled AS settled_now,
+                      CASE WHEN i.ignored THEN trim_scale(m.at_end) ELSE 0 END::text AS "ignored!",
+                      CASE WHEN i.ignored THEN m.at_end_units ELSE 0 END::text AS "ignored_units!",
+                      t.reason AS "reason_now?", t.settled AS "settled_now?",
                       CASE WHEN t.state <> 'ORPHANED' THEN t.session_id END AS session_now
-                 FROM (SELECT l.network, l.block_hash, l.log_index, min(l.booked_at) AS booked_at,
-                              coalesce(sum(l.amount) FILTER (WHERE l.booked_at < $2), 0) AS before,
-                              coalesce(sum(l.units) FILTER (WHERE l.booked_at < $2), 0) AS before_units,
-                              sum(l.amount) AS at_end, sum(l.units) AS at_end_units
-                         FROM ledger l
-                        WHERE l.session_id IS NULL AND l.units <> 0 AND l.booked_at < $3 AND ($1::text IS NULL OR l.network = $1)
-                        GROUP BY l.network, l.block_hash, l.log_index
-                       HAVING max(l.booked_at) >= $2 OR sum(l.units) <> 0) m
-                 JOIN transfers t ON t.network = m.network AND t.block_hash = m.block_hash AND t.log_index = m.log_index
-                 LEFT JOIN tokens k ON k.network = t.network AND k.address = t.token_address
-                ORDER BY m.booked_at, t.network COLLATE "C", t.block_number, t.block_hash COLLATE "C", t.log_index"#,
-            network,
+                 FROM ledger l
+                CROSS JOIN LATERAL (
+                      SELECT (array_agg(x.id ORDER BY x.booked_at, x.id))[1] AS first, max(x.booked_at) AS last,
+                             coalesce(sum(x.amount) FILTER (WHERE x.booked_at < $2), 0) AS before,
+                             coalesce(sum(x.units) FILTER (WHERE x.booked_at < $2), 0) AS before_units,
+                             sum(x.amount) AS at_end, sum(x.units) AS at_end_units, max(x.id) FILTER (WHERE x.units > 0) AS held
+                        FROM ledger x
+                       WHERE x.network = l.network AND x.block_hash = l.block_hash AND x.log_index = l.log_index
+                         AND x.session_id IS NULL AND x.units <> 0 AND x.booked_at < $3
+                         AND (x.tx_hash, x.token_address, x.from_address, x.to_address, abs(x.units))
+                           = (l.tx_hash, l.token_address, l.from_address, l.to_address, abs(l.units))) m
+                CROSS JOIN LATERAL (
+                      SELECT m.at_end_units <> 0 AND EXISTS (
+                             SELECT FROM ledger h
+                               JOIN settlements d ON d.id = h.settlement
+                                 OR d.network = h.network AND d.block_hash = h.block_hash AND d.log_index = h.log_index AND d.answered_at >= h.booked_at
+                              WHERE h.id = m.held AND d.kind = 'ignore' AND d.outcome = 'done' AND d.answered_at < $3
+                                AND NOT EXISTS (SELECT FROM settlements u WHERE u.undoes = d.id AND u.answered_at < $3)) AS ignored OFFSET 0) i
+                 LEFT JOIN transfers t ON t.network = l.network AND t.block_hash = l.block_hash AND t.log_index = l.log_index
+                  AND (t.tx_hash, t.token_address, t.from_address, t.to_address, t.amount_units)
+                    = (l.tx_hash, l.token_address, l.from_address, l.to_address, abs(l.units))
+                 LEFT JOIN tokens k ON k.network = l.network AND k.address = l.token_address
+                WHERE l.id = ANY ($1) AND m.first = l.id AND (m.last >= $2 OR m.at_end_units <> 0)
+                ORDER BY l.booked_at, l.id"#,
+            lines,
             from,
             to,
         );

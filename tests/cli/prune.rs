@@ -24,6 +24,9 @@ SELECT kind, 'dep_' || n, 'default', 'anvil', '{\"status\": \"EXPIRED\", \"recei
        row_number() OVER (ORDER BY kind, n)
   FROM generate_series(1, 3) n, unnest(ARRAY['deposit.created', 'deposit.expired']) kind;
 INSERT INTO event_sequences (business_id, last) VALUES ('default', 6);
+INSERT INTO webhook_endpoints (id, business_id, url) VALUES ('we_1', 'default', 'https://shop.example');
+INSERT INTO webhook_deliveries (endpoint_id, event_id, business_id, sequence, state, created_at, finished_at)
+SELECT 'we_1', id, 'default', sequence, 'DELIVERED', created_at, now() - interval '95 days' FROM events WHERE sequence = 2;
 SET session_replication_role = origin;
 ";
 
@@ -58,15 +61,15 @@ async fn nothing_goes_unless_it_is_asked_and_then_what_was_promised() {
     assert_eq!(program.ok(&["prune"]), "nothing is pruned: every key of [retention] is off\n");
     assert_eq!(program.json(&["prune"]), serde_json::json!([]));
     assert_eq!(counts(&pool).await, (241, 6));
-    // Of blocks 4000 to 4175, one a day stays; of the events, the newest of each session.
+    // Of blocks 4000 to 4175, one a day stays; of the events, the newest of each session. One goes because its delivery does.
     let promised = program.ok(&[&ASKED[..], &["prune", "--dry-run", "--output", "csv"]].concat());
-    let expected = "kind,network,rows\r\nblocks,anvil,168\r\nblocks,polygon,0\r\ndeliveries,,0\r\nevents,,3\r\n";
+    let expected = "kind,network,rows\r\nblocks,anvil,168\r\nblocks,polygon,0\r\ndeliveries,,1\r\nevents,,3\r\n";
     assert_eq!(promised, expected);
     assert_eq!(counts(&pool).await, (241, 6));
     assert_eq!(program.ok(&[&ASKED[..], &["prune", "--output", "csv"]].concat()), expected);
     assert_eq!(counts(&pool).await, (73, 3));
     let again = program.ok(&[&ASKED[..], &["prune", "--output", "csv"]].concat());
-    assert_eq!(again, expected.replace("168", "0").replace(",3", ",0"));
+    assert_eq!(again, expected.replace("168", "0").replace(",1\r", ",0\r").replace(",3", ",0"));
     let broken: Vec<String> =
         sqlx::query_scalar("SELECT rule FROM deposit_watcher_books").fetch_all(&pool).await.unwrap();
     assert!(broken.is_empty(), "{broken:?}");
@@ -88,4 +91,24 @@ async fn a_watcher_prunes_by_itself() {
     assert_eq!((&said["kind"], &said["rows"]), (&"blocks".into(), &168.into()));
     watcher.signal("TERM");
     watcher.until("drained");
+}
+
+/// Each alone: what a run with this policy removes is what its dry run told.
+#[tokio::test]
+async fn every_policy_promises_what_it_does() {
+    for policy in [
+        &["retention.events=90d"][..],
+        &["retention.deliveries=90d"],
+        &["retention.events=90d", "retention.deliveries=96d"],
+        &["retention.events=10d", "retention.deliveries=90d"],
+        &["retention.events=98d", "retention.deliveries=1d", "retention.blocks=92d"],
+    ] {
+        let (_database, pool, program) = world().await;
+        let set: Vec<&str> = policy.iter().flat_map(|policy| ["--set", *policy]).collect();
+        let line = |more: &[&'static str]| program.ok(&[&set[..], &["prune", "--output", "csv"], more].concat());
+        let (before, promised) = (counts(&pool).await, line(&["--dry-run"]));
+        assert_eq!(counts(&pool).await, before, "{policy:?}");
+        assert_eq!(line(&[]), promised, "{policy:?}");
+        assert_ne!(promised, line(&["--dry-run"]), "{policy:?}: nothing went");
+    }
 }

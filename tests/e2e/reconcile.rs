@@ -111,8 +111,8 @@ async fn each_difference_is_named_and_exits_3() {
         ("UPDATE transfers SET amount_units = 5000001; UPDATE ledger SET units = 5000001", &["other_amount"; 3]),
         ("UPDATE ledger SET units = 4999999 WHERE session_id = 'dep_one'", &["other_ledger"]),
         ("DELETE FROM ledger WHERE session_id IS NULL", &["other_ledger"]),
-        ("INSERT INTO ledger (kind, network, token_address, to_address, block_hash, log_index, tx_hash, session_id, units, amount)
-          SELECT 'refund', network, token_address, to_address, block_hash, log_index, tx_hash, session_id, -units, -amount FROM ledger", &[]),
+        ("INSERT INTO ledger (kind, network, token_address, from_address, to_address, block_number, block_hash, block_time, log_index, tx_hash, session_id, units, amount)
+          SELECT 'refund', network, token_address, from_address, to_address, block_number, block_hash, block_time, log_index, tx_hash, session_id, -units, -amount FROM ledger", &[]),
     ] {
         tamper(&rig, sql).await;
         let (code, report) = again(&rig).await;

@@ -332,9 +332,12 @@ impl Line for Unowned {
         "unmatched_in_period_units",
         "unmatched_at_end",
         "unmatched_at_end_units",
+        "ignored_at_end",
+        "ignored_at_end_units",
     ];
     const NOW: &'static [&'static str] = &["reason_now", "settled_now", "session_id_now"];
-    const SUMS: &'static [&'static str] = &["unmatched_before", "unmatched_in_period", "unmatched_at_end"];
+    const SUMS: &'static [&'static str] =
+        &["unmatched_before", "unmatched_in_period", "unmatched_at_end", "ignored_at_end"];
 
     fn cells(&self, zone: Zone) -> Vec<Cell> {
         let transfer = &self.0;
@@ -357,6 +360,8 @@ impl Line for Unowned {
             exact(&transfer.moved_units),
             exact(&transfer.at_end),
             exact(&transfer.at_end_units),
+            exact(&transfer.ignored),
+            exact(&transfer.ignored_units),
         ]
     }
 
@@ -380,6 +385,6 @@ impl Line for Unowned {
     }
 
     fn sums(&self) -> Vec<&str> {
-        vec![&self.0.before_units, &self.0.moved_units, &self.0.at_end_units]
+        vec![&self.0.before_units, &self.0.moved_units, &self.0.at_end_units, &self.0.ignored_units]
     }
 }

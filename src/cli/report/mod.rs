@@ -1,6 +1,7 @@
 //! `report`: what was booked in a period, for finance. A period that is closed renders to the same bytes whenever it is
 //! asked for. Not for what is so now: that is `sessions`, `transfers` and `status`.
 
+mod closing;
 mod journal;
 mod lines;
 mod manifest;
@@ -8,7 +9,6 @@ mod paper;
 mod sheet;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use self::journal::Journal;
 use self::lines::{Booked, Daily, Deposit, Statement, Unowned};
@@ -25,9 +25,6 @@ use crate::store::{LedgerLine, Reading, Scope};
 const PAGE: i64 = 2_000;
 /// How many days.
 const DAYS: usize = 40;
-/// A booking carries the time at which its transaction began. None comes near this: the database ends each of its few
-/// statements after 20 s and each pause between them after 5.
-const SETTLES_WITHIN: Duration = Duration::from_secs(600);
 
 /// A report that was asked for.
 struct Order<'a> {
@@ -59,21 +56,19 @@ pub(super) async fn run(settings: &Settings, asked: &Report) -> Result<(), Failu
         paper::vacant(path, order.paper.force)?;
     }
     let store = connect::ready(&settings.database).await?;
-    let mut reading = store.reading().await?;
-    let closed = is_closed(&mut reading, &period).await?;
-    if order.paper.closed && !closed {
-        let until = period.zone.shown(period.to);
-        let reason =
-            format!("the period ends at {until} and is not closed until 10 minutes later; nothing was written");
-        return Err(Failure::new(Exit::Unavailable, reason));
+    let matters = order.paper.closed || manifest.is_some();
+    let open = if matters { closing::open(&store, &period).await? } else { None };
+    if let Some(why) = open.as_ref().filter(|_| order.paper.closed) {
+        return Err(Failure::new(Exit::Unavailable, format!("{why}; nothing was written")));
     }
+    let mut reading = store.reading().await?;
     known(settings, &mut reading, &order.whose).await?;
     let mut paper = Paper::open(order.paper.out.as_deref())?;
     let tally = write(&order, &period, &mut reading, &mut paper).await?;
     reading.end().await?;
     let written = paper.end()?;
     if let Some(path) = &manifest {
-        let told = manifest::text(order.asked(&period, closed), &written, &tally)?;
+        let told = manifest::text(order.asked(&period, open.is_none()), &written, &tally)?;
         let mut beside = Paper::open(Some(path))?;
         beside.write(&told)?;
         let beside = beside.end()?;
@@ -158,14 +153,6 @@ fn period(span: &Span) -> Result<Period, Failure> {
     Period::between(span.tz, from, to).map_err(|error| Failure::usage(format!("--from: {} {error}", span.from)))
 }
 
-/// Whether nothing can be booked into it any more.
-async fn is_closed(reading: &mut Reading, period: &Period) -> Result<bool, Failure> {
-    let settled = chrono::TimeDelta::from_std(SETTLES_WITHIN).map_err(Failure::failed)?;
-    let closes = period.to.checked_add_signed(settled);
-    let now = reading.clock().await?;
-    Ok(closes.is_some_and(|closes| closes <= now))
-}
-
 /// Refuses names that nothing here has: a report about nobody would be empty without a word.
 async fn known(settings: &Settings, reading: &mut Reading, whose: &Whose) -> Result<(), Failure> {
     let unknown = |what: &str, text: &str, valid: &[String]| {
@@ -182,9 +169,9 @@ async fn known(settings: &Settings, reading: &mut Reading, whose: &Whose) -> Res
         }
     }
     if let Some(text) = &whose.business {
-        let valid = reading.businesses().await?;
-        if !valid.contains(text) {
-            return Err(unknown("business", text, &valid));
+        let near = reading.businesses_like(text).await?;
+        if !near.contains(text) {
+            return Err(unknown("business", text, &near));
         }
     }
     if let Some(text) = &whose.session {
@@ -233,9 +220,15 @@ async fn write(order: &Order<'_>, period: &Period, reading: &mut Reading, paper:
         }
         Kind::Unmatched(format) => {
             let mut sheet = Sheet::begin::<Unowned>(paper, format, zone, order.now)?;
-            let statements = reading.unmatched_statements(scope.network.as_deref(), scope.from, scope.to).await?;
-            statements.into_iter().try_for_each(|transfer| sheet.line(&Unowned(transfer)))?;
-            sheet.end()
+            let (network, mut behind) = (scope.network.as_deref(), (Time::UNIX_EPOCH, i64::MIN));
+            loop {
+                let lines = reading.unowned_lines(network, scope.to, behind, PAGE).await?;
+                let Some(last) = lines.last() else { return sheet.end() };
+                behind = *last;
+                let lines: Vec<i64> = lines.into_iter().map(|(_, line)| line).collect();
+                let statements = reading.unmatched_statements(&lines, scope.from, scope.to).await?;
+                statements.into_iter().try_for_each(|transfer| sheet.line(&Unowned(transfer)))?;
+            }
         }
     }
 }

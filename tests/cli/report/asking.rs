@@ -62,6 +62,21 @@ async fn who_is_not_known_is_2_with_the_nearest() {
 }
 
 #[tokio::test]
+async fn a_business_is_known_however_many_there_are() {
+    let mut books = Books::empty().await;
+    books
+        .sql
+        .execute("INSERT INTO businesses (id, name) SELECT 'a_' || n, 'n' FROM generate_series(1, 10100) n")
+        .await
+        .unwrap();
+    let asked = |id: &str| books.program.run(&[&["report", "ledger", "--business", id], &NOVEMBER[..]].concat());
+    for id in ["shop", "my_shop", "shop-2", "a_10100"] {
+        assert_eq!(asked(id).code, 0, "{id}");
+    }
+    assert!(asked("shap").reason(2).contains("did you mean shop?"));
+}
+
+#[tokio::test]
 async fn filters_leave_what_they_say() {
     let books = Books::of(21, 80).await;
     let all = books.report("ledger", "2024-09", "2024-12", &[]);
@@ -190,8 +205,8 @@ async fn many() -> Books {
                                     to_address, amount_units, amount, state, reason, paid_at)
              VALUES ('anvil', '0x' || repeat('b', 64), 0, 7, now(), '0x' || lpad('1', 64, '0'), '0x5fbdb2315678afecb367f032d93f642f64180aa3',
                      '0x' || repeat('1', 40), '0x' || repeat('2', 40), 1, 0.000001, 'ORPHANED', 'late', now());
-             INSERT INTO ledger (kind, booked_at, network, token_address, to_address, block_hash, log_index, tx_hash, units, amount)
-             SELECT 'confirm', '2024-11-02', t.network, t.token_address, t.to_address, t.block_hash, 0, t.tx_hash, 1, 0.000001
+             INSERT INTO ledger (kind, booked_at, network, token_address, from_address, to_address, block_number, block_hash, block_time, log_index, tx_hash, units, amount)
+             SELECT 'confirm', '2024-11-02', t.network, t.token_address, t.from_address, t.to_address, t.block_number, t.block_hash, t.block_time, 0, t.tx_hash, 1, 0.000001
                FROM transfers t, generate_series(1, 6000)",
         )
         .await
@@ -228,6 +243,43 @@ async fn a_report_of_many_pages_is_of_one_moment_and_holds_each_line_once() {
     let numbers: std::collections::BTreeSet<i64> = lines.iter().map(|line| line["line"].as_i64().unwrap()).collect();
     assert_eq!((lines.len(), numbers.len()), (6_000, 6_000));
     assert_eq!(books.report("ledger", "2024-11", "2024-12", &[]).len(), 6_001);
+}
+
+/// Anybody may send dust: it is read in pieces, each transfer once, in the order in which it came.
+#[tokio::test]
+async fn money_without_an_owner_is_told_however_much_there_is() {
+    let mut books = Books::empty().await;
+    books
+        .sql
+        .execute(
+            "INSERT INTO transfers (network, block_hash, log_index, block_number, block_time, tx_hash, token_address, from_address,
+                                    to_address, amount_units, amount, state, reason, paid_at, verified, confirmed_at)
+             SELECT 'anvil', '0x' || lpad(n::text, 64, 'b'), 0, n, now(), '0x' || lpad(n::text, 64, '0'), '0x5fbdb2315678afecb367f032d93f642f64180aa3',
+                    '0x' || repeat('1', 40), '0x' || repeat('2', 40), 1, 0.000001, 'CONFIRMED', 'dust', now(), true, now() FROM generate_series(1, 4600) n;
+             INSERT INTO ledger (kind, booked_at, network, token_address, from_address, to_address, block_number, block_hash, block_time, log_index,
+                                 tx_hash, units, amount)
+             SELECT k.kind, k.at + t.block_number % 7 * interval '1 min', t.network, t.token_address, t.from_address, t.to_address, t.block_number,
+                    t.block_hash, t.block_time, 0, t.tx_hash, k.units, k.units / 1000000
+               FROM transfers t, (VALUES ('confirm', '2024-10-02'::timestamptz, 1, 1), ('release', '2024-10-05', -1, 2), ('refund', '2024-11-05', -1, 3)) k (kind, at, units, which)
+              WHERE k.which = 1 OR k.which = 2 AND t.block_number <= 2300 OR k.which = 3 AND t.block_number > 4000",
+        )
+        .await
+        .unwrap();
+    let ids = |lines: &[serde_json::Value]| {
+        lines.iter().map(|line| line["block_number"].as_i64().unwrap()).collect::<Vec<_>>()
+    };
+    let mut expected: Vec<i64> = (2301..=4600).collect();
+    expected.sort_by_key(|number| (number % 7, *number));
+    assert_eq!(ids(&books.report("unmatched", "2024-11", "2024-12", &[])), expected);
+    expected.retain(|number| *number <= 4000);
+    assert_eq!(ids(&books.report("unmatched", "2024-12", "2025-01", &[])), expected);
+    let all = ids(&books.report("unmatched", "2024-10", "2024-11", &[]));
+    assert_eq!(all.iter().collect::<std::collections::BTreeSet<_>>().len(), 4600);
+    assert_eq!(all.len(), 4600);
+    assert_eq!(
+        books.report("unmatched", "2024-12", "2025-01", &["--network", "polygon"]),
+        Vec::<serde_json::Value>::new()
+    );
 }
 
 #[tokio::test]

@@ -204,8 +204,8 @@ impl Books {
         amount: &str,
     ) {
         sqlx::query(
-            "INSERT INTO ledger (kind, booked_at, network, token_address, to_address, block_hash, log_index, tx_hash, session_id, units, amount)
-             SELECT $1, $2, network, token_address, to_address, block_hash, log_index, tx_hash, $3, $4::text::numeric, $5::text::numeric
+            "INSERT INTO ledger (kind, booked_at, network, token_address, from_address, to_address, block_number, block_hash, block_time, log_index, tx_hash, session_id, units, amount)
+             SELECT $1, $2, network, token_address, from_address, to_address, block_number, block_hash, block_time, log_index, tx_hash, $3, $4::text::numeric, $5::text::numeric
                FROM transfers WHERE tx_hash = '0x' || lpad(to_hex($6), 64, '0')",
         )
         .bind(kind)

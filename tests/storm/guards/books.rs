@@ -36,8 +36,8 @@ const BREAKS: &[(&[&str], &str)] = &[
     (&["newest_event_tells_the_session", "paid_sessions_were_told"], "DELETE FROM events WHERE type = 'deposit.confirmed'"),
     (&["ledger_holds_each_confirmed_transfer_once"], "SELECT note('confirm', 1, NULL)"),
     (&["ledger_holds_each_confirmed_transfer_once", "ledger_sums_to_sessions", "ledger_reverses_only_what_it_holds"],
-      "INSERT INTO ledger (kind, network, token_address, to_address, block_hash, log_index, tx_hash, session_id, units, amount)
-      SELECT kind, network, token_address, to_address, block_hash, log_index, tx_hash, session_id, units, amount FROM ledger"),
+      "INSERT INTO ledger (kind, network, token_address, from_address, to_address, block_number, block_hash, block_time, log_index, tx_hash, session_id, units, amount)
+      SELECT kind, network, token_address, from_address, to_address, block_number, block_hash, block_time, log_index, tx_hash, session_id, units, amount FROM ledger"),
     (&["ledger_holds_each_confirmed_transfer_once", "session_sums"], "UPDATE transfers SET state = 'SEEN' WHERE session_id = 'dep_paid'"),
     (&["ledger_sums_to_sessions"], "UPDATE ledger SET session_id = 'dep_open'"),
     (&["paid_sessions_were_told"], "UPDATE events SET type = 'deposit.pending' WHERE type = 'deposit.confirmed'"),
@@ -70,8 +70,8 @@ const BREAKS: &[(&[&str], &str)] = &[
       SELECT network, block_hash, log_index, 'release', 'a test', 'anna', now(), 'done', 'yes', settlement FROM transfers WHERE session_id IS NULL"),
     (&["refunds_are_booked_once"], "INSERT INTO settlements (network, block_hash, log_index, kind, refund_tx, note, os_user, answered_at, outcome, answer)
       SELECT network, block_hash, log_index, 'refund', '0x' || repeat('f', 64), 'a test', 'anna', now(), 'done', 'yes' FROM transfers WHERE session_id IS NULL"),
-    (&["refunds_are_booked_once"], "INSERT INTO ledger (kind, network, token_address, to_address, block_hash, log_index, tx_hash, units, amount)
-      SELECT 'refund', network, token_address, to_address, block_hash, log_index, tx_hash, -units, -amount FROM ledger"),
+    (&["refunds_are_booked_once"], "INSERT INTO ledger (kind, network, token_address, from_address, to_address, block_number, block_hash, block_time, log_index, tx_hash, units, amount)
+      SELECT 'refund', network, token_address, from_address, to_address, block_number, block_hash, block_time, log_index, tx_hash, -units, -amount FROM ledger"),
     (&["transfer_stays_in_its_business"], "UPDATE events SET business_id = 'other' WHERE type = 'deposit.confirmed'"),
     (&["transfer_amounts_are_exact"], "UPDATE transfers SET amount = 0.0000010001 WHERE session_id IS NULL"),
     (&["ledger_amounts_are_exact"], "SELECT note('confirm', 1, NULL), note('release', -1, NULL); UPDATE ledger SET amount = 2 * amount WHERE session_id IS NULL"),
@@ -79,16 +79,21 @@ const BREAKS: &[(&[&str], &str)] = &[
     (&["ledger_lines_have_their_sign"], "SELECT note('revert', 1, NULL), note('revert', -1, NULL)"),
     (&["ledger_reverses_only_what_it_holds"], "SELECT note('revert', -1, NULL), note('confirm', 1, NULL)"),
     (&["ledger_reverses_only_what_it_holds"], "SELECT note('confirm', 1, NULL), note('confirm', 1, NULL), note('revert', -2, NULL)"),
+    (&["ledger_reverses_only_what_it_holds"], "SELECT note('confirm', 2, NULL), note('revert', -1, NULL), note('revert', -1, NULL)"),
+    (&["refunds_are_booked_once"], "SELECT note('confirm', 2, NULL), note('revert', -2, NULL);
+      INSERT INTO settlements (network, block_hash, log_index, kind, refund_tx, note, os_user, answered_at, outcome, answer)
+      SELECT network, block_hash, log_index, 'refund', '0x' || repeat('f', 64), 'a test', 'anna', now(), 'done', 'yes' FROM transfers WHERE session_id IS NULL;
+      SELECT note('refund', -1, NULL); UPDATE ledger SET settlement = (SELECT max(id) FROM settlements) WHERE kind = 'refund'"),
     (&["transaction_is_confirmed_in_one_block"], "UPDATE networks SET confirmed_number = 2;
       INSERT INTO transfers SELECT (jsonb_populate_record(t, jsonb_build_object('block_hash', '0x' || repeat('2', 64), 'block_number', 2,
              'log_index', 5, 'session_id', NULL, 'reason', 'late'))).* FROM transfers t WHERE session_id = 'dep_paid';
-      INSERT INTO ledger (kind, network, token_address, to_address, block_hash, log_index, tx_hash, units, amount)
-      SELECT 'confirm', network, token_address, to_address, block_hash, log_index, tx_hash, amount_units, amount FROM transfers WHERE reason = 'late'"),
+      INSERT INTO ledger (kind, network, token_address, from_address, to_address, block_number, block_hash, block_time, log_index, tx_hash, units, amount)
+      SELECT 'confirm', network, token_address, from_address, to_address, block_number, block_hash, block_time, log_index, tx_hash, amount_units, amount FROM transfers WHERE reason = 'late'"),
     (&["no_change_is_told_twice"], "INSERT INTO events (type, session_id, business_id, network, tx_hash, data)
       SELECT type, session_id, business_id, network, tx_hash, data || '{\"confirmations\": 9}' FROM events WHERE type = 'deposit.confirmed'"),
     (&["reverts_were_told"], "UPDATE transfers SET state = 'ORPHANED' WHERE session_id = 'dep_paid';
-      INSERT INTO ledger (kind, network, token_address, to_address, block_hash, log_index, tx_hash, session_id, units, amount)
-      SELECT 'revert', network, token_address, to_address, block_hash, log_index, tx_hash, session_id, -units, -amount FROM ledger;
+      INSERT INTO ledger (kind, network, token_address, from_address, to_address, block_number, block_hash, block_time, log_index, tx_hash, session_id, units, amount)
+      SELECT 'revert', network, token_address, from_address, to_address, block_number, block_hash, block_time, log_index, tx_hash, session_id, -units, -amount FROM ledger;
       UPDATE deposit_sessions SET payment_status = 'PENDING', received_amount = 0, confirmed_amount = 0, tx_id = NULL, confirmed_at = NULL
         WHERE id = 'dep_paid';
       INSERT INTO events (type, session_id, business_id, network, data) SELECT 'deposit.pending', session_id, business_id, network,
@@ -100,8 +105,8 @@ const BREAKS: &[(&[&str], &str)] = &[
 
 /// Books so many base units of the transfer that pays nobody, whatever triggers think of it.
 const NOTE: &str = "CREATE FUNCTION note(kind text, units numeric, session text) RETURNS void LANGUAGE sql AS $$
-    INSERT INTO ledger (kind, network, token_address, to_address, block_hash, log_index, tx_hash, session_id, units, amount)
-    SELECT $1, network, token_address, to_address, block_hash, log_index, tx_hash, $3, $2, $2 / 1000000 FROM transfers WHERE reason = 'dust' $$";
+    INSERT INTO ledger (kind, network, token_address, from_address, to_address, block_number, block_hash, block_time, log_index, tx_hash, session_id, units, amount)
+    SELECT $1, network, token_address, from_address, to_address, block_number, block_hash, block_time, log_index, tx_hash, $3, $2, $2 / 1000000 FROM transfers WHERE reason = 'dust' $$";
 
 async fn findings(pool: &PgPool) -> BTreeSet<String> {
     let rules: Vec<String> =

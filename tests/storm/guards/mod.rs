@@ -2,6 +2,7 @@
 //! watcher that is wrong.
 
 mod books;
+mod closed;
 mod pruning;
 mod reserve;
 mod roles;

@@ -6,7 +6,7 @@ use deposit_watcher::domain::Slug;
 use deposit_watcher::store::{Old, Store};
 use sqlx::{Executor, PgPool};
 
-use super::world;
+use super::{Actor, attempt, world};
 use crate::support::Database;
 
 /// A session that ended long ago with three events, the first two overtaken, all numbered; a delivery of the second.
@@ -37,7 +37,7 @@ async fn ids(pool: &PgPool) -> Vec<String> {
 }
 
 async fn gone(store: &Store, old: &Old) -> u64 {
-    let (mut rows, promised) = (0, store.prunable(old).await.unwrap());
+    let (mut rows, promised) = (0, store.prunable(std::slice::from_ref(old)).await.unwrap()[0]);
     loop {
         let piece = store.prune(old).await.unwrap();
         rows += piece.rows;
@@ -104,6 +104,52 @@ async fn events_go_when_they_are_overtaken_old_delivered_and_about_nothing_confi
         .await
         .unwrap();
     assert!(gap > 0);
+}
+
+/// Twice the same was told with other news in between; when those are gone, that is no fault.
+#[tokio::test]
+async fn what_was_told_in_between_may_go_and_the_books_know() {
+    const SAID: &str = r#"{"status": "PENDING", "receivedAmount": "0", "confirmedAmount": "0"}"#;
+    let (database, pool) = world().await;
+    let store = store(&database).await;
+    let told = async |session: &str, kind: &str, data: &str| {
+        let sql = format!(
+            "INSERT INTO events (type, session_id, business_id, network, data) VALUES ('deposit.{kind}', '{session}', 'default', 'net', '{data}')"
+        );
+        attempt(&pool, Actor::Watcher, &sql).await.unwrap();
+    };
+    let twice = async || -> i64 {
+        let sql = "SELECT count(*) FROM deposit_watcher_books WHERE rule = 'no_change_is_told_twice'";
+        sqlx::query_scalar(sql).fetch_one(&pool).await.unwrap()
+    };
+    for kind in ["reverted", "pending", "underpaid", "reverted", "expired"] {
+        told("dep_open", kind, if kind == "reverted" { SAID } else { "{}" }).await;
+    }
+    told("dep_paid", "created", "{}").await;
+    store.sequence_events(100).await.unwrap();
+    // Has no number yet.
+    told("dep_open", "reverted", SAID).await;
+    pool.execute(sqlx::raw_sql(
+        "SET session_replication_role = replica; UPDATE events SET created_at = now() - interval '40 days';
+         UPDATE deposit_sessions SET closed_at = now() WHERE id = 'dep_open'; SET session_replication_role = origin",
+    ))
+    .await
+    .unwrap();
+    assert_eq!(twice().await, 0);
+    assert!(gone(&store, &Old::Events(days(30))).await >= 3);
+    let left = ids(&pool).await;
+    assert_eq!(
+        left.iter().filter(|line| line.starts_with("dep_open")).collect::<Vec<_>>(),
+        ["dep_open deposit.reverted"; 3]
+    );
+    assert_eq!(twice().await, 0);
+    store.sequence_events(100).await.unwrap();
+    assert_eq!(twice().await, 0);
+    // One that nothing ever stood in between is still found, with a number or without.
+    told("dep_open", "reverted", SAID).await;
+    assert_eq!(twice().await, 1);
+    store.sequence_events(100).await.unwrap();
+    assert_eq!(twice().await, 1);
 }
 
 #[tokio::test]

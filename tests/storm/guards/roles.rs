@@ -19,6 +19,9 @@ async fn both_roles_read_what_is_theirs_to_read() {
     for (actor, table) in hidden.iter().flat_map(|table| [(Actor::Api, table), (Actor::Report, table)]) {
         all_refused(&pool, actor, &[(DENIED, &format!("SELECT * FROM {table}"))]).await;
     }
+    let open = "SELECT * FROM deposit_watcher_unfinished(now())";
+    all_allowed(&pool, Actor::Report, &[open]).await;
+    all_refused(&pool, Actor::Api, &[(DENIED, open)]).await;
     all_refused(&pool, Actor::Api, &finance.each_ref().map(|sql| (DENIED, sql.as_str()))).await;
 }
 

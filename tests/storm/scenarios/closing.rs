@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 use alloy::primitives::{Address, I256, U256};
+use deposit_watcher::domain::{Deed, LogId};
 
-use crate::rig::Rig;
-use crate::scripted::{OTHER_TOKEN, PAYER, TOKEN, account};
+use crate::rig::{Rig, Rules};
+use crate::scripted::{Lie, Log, OTHER_TOKEN, PAYER, TOKEN, account};
 
 /// By token.
 type Sums = BTreeMap<String, I256>;
@@ -132,4 +133,51 @@ async fn periods_with_reorganisations_close_to_what_the_chain_holds() {
         assert_eq!(*text, report(&rig, name, &cuts[*period], &cuts[period + 1]), "{name} of period {period}");
     }
     rig.remove().await;
+}
+
+/// The only operator tells of other money at the place of a payment, and it is confirmed; a person may even send it back.
+/// What is put right in the next period leaves this one as it was, and the books in order.
+#[tokio::test]
+async fn a_lie_that_is_put_right_later_stays_in_its_period() {
+    for sent_back in [false, true] {
+        let mut rig = Rig::with_one_endpoint(Rules::default()).await;
+        rig.open("dep_a", account(1), "10", 1_000_000).await;
+        rig.settle().await;
+        let begin = clock(&rig).await;
+        let block = rig.world.mine(vec![rig.pay(account(1), 10_000_000)]).block;
+        let told = Log::transfer(OTHER_TOKEN, account(8), account(1), U256::from(1_000));
+        rig.one.set(|is| is.lies = vec![Lie::Alter(block.hash, 0, told)]);
+        rig.conclude().await;
+        assert_eq!(rig.owners().await, ["wrong_token CONFIRMED"]);
+        if sent_back {
+            let log = LogId { block_hash: block.hash, log_index: 0 };
+            let slug = &rig.rules.network.slug;
+            rig.store.ask_settlement(slug, log, &Deed::Refund([7; 32].into()), "sent back", "anna").await.unwrap();
+            rig.settle().await;
+        }
+        let end = clock(&rig).await;
+        let names = ["ledger", "deposits", "daily", "sessions", "unmatched"];
+        let closed = names.map(|name| report(&rig, name, &begin, &end));
+        let lie = format!("{OTHER_TOKEN:#x}");
+        assert!(closed[0].contains(&lie) && closed[4].contains(&lie), "{closed:?}");
+
+        rig.one.heal();
+        rig.store.request_rescan(&rig.rules.network.slug, block.number, block.number).await.unwrap();
+        rig.settle().await;
+        rig.conclude().await;
+        assert_eq!(
+            (rig.owners().await, rig.session("dep_a").await),
+            (vec!["dep_a CONFIRMED".to_owned()], "CONFIRMED 10 10".to_owned())
+        );
+        for (name, text) in names.iter().zip(&closed) {
+            assert_eq!(*text, report(&rig, name, &begin, &end), "{name}, sent back: {sent_back}");
+        }
+        rig.assert_books().await;
+        let (later, now) = (end, clock(&rig).await);
+        let taken = sums(&report(&rig, "unmatched", &later, &now), "unmatched_in_period_units");
+        assert_eq!(taken, Sums::from([(lie, I256::try_from(-1_000).unwrap())]));
+        let paid = sums(&report(&rig, "deposits", &later, &now), "amount_units");
+        assert_eq!(paid, Sums::from([(format!("{TOKEN:#x}"), I256::try_from(10_000_000).unwrap())]));
+        rig.remove().await;
+    }
 }

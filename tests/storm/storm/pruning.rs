@@ -29,7 +29,7 @@ impl Seed {
     pub(crate) async fn prune_events(&mut self) {
         while self.rig.store.sequence_events(1_000).await.unwrap() > 0 {}
         let old = Old::Events(Duration::ZERO);
-        let promised = self.rig.store.prunable(&old).await.unwrap();
+        let promised = self.rig.store.prunable(std::slice::from_ref(&old)).await.unwrap()[0];
         let mut gone = 0;
         loop {
             let piece = self.rig.store.prune(&old).await.unwrap();
