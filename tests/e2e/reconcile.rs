@@ -54,13 +54,15 @@ async fn again(rig: &Rig) -> (i32, Value) {
     reconcile(rig, &["--from", &first]).await
 }
 
-/// The session of `dep_one` was accepted so many seconds after the block that pays it, which was looked at so many after.
+/// `dep_one` was accepted so many seconds after the block that pays it, which was looked at so many after; `dep_old` later
+/// than all, for its payment is judged by the look at the same block.
 fn accepted(after: u32, looked_at: u32) -> String {
     format!(
         "UPDATE deposit_sessions SET accepted_at = (SELECT t.block_time FROM kept_transfers t WHERE t.session_id = 'dep_one') + interval '{after} s'
           WHERE id = 'dep_one';
          UPDATE blocks SET looked_at = time + interval '{looked_at} s'
-          WHERE hash = (SELECT t.block_hash FROM kept_transfers t WHERE t.session_id = 'dep_one')"
+          WHERE hash = (SELECT t.block_hash FROM kept_transfers t WHERE t.session_id = 'dep_one');
+         UPDATE deposit_sessions SET accepted_at = now() + interval '1 day' WHERE id = 'dep_old'"
     )
 }
 
