@@ -13,7 +13,7 @@ pub struct Reconcile {
     /// A configured network.
     #[arg(long)]
     pub network: String,
-    /// The first block; if not given, where the runs that found nothing end, or where a difference still stands.
+    /// The first block; if not given, where what was compared ends, or where a difference still stands.
     #[arg(long, value_name = "BLOCK", value_parser = block)]
     pub from: Option<BlockNumber>,
     /// The last one, included; if not given, the last that was looked at twice.

@@ -112,12 +112,19 @@ fn plain(text: &str) -> String {
 fn csv(fields: &[&str], rows: &[Vec<String>]) -> String {
     let line = |cells: Vec<String>| cells.join(",") + "\r\n";
     let head = line(fields.iter().map(|field| (*field).to_owned()).collect());
-    let body = rows.iter().map(|row| line(row.iter().map(|cell| field(cell)).collect()));
+    let body = rows.iter().map(|row| line(fields.iter().zip(row).map(|(name, cell)| column(name, cell)).collect()));
     std::iter::once(head).chain(body).collect()
 }
 
+/// A field below its name: base units are ours, and stay a number also below 0.
+fn column(name: &str, cell: &str) -> String {
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let negative = name.ends_with("_units") && cell.strip_prefix('-').is_some_and(number);
+    if negative { cell.to_owned() } else { field(cell) }
+}
+
 /// One field as RFC 4180 has it. What a spreadsheet would take for a formula is marked as text: ids and references come
-/// from strangers. Amounts in these lists are never negative, so none begins with a sign.
+/// from strangers. A negative amount is for [`column`] to tell apart.
 pub(super) fn field(cell: &str) -> String {
     // The last four are the same signs in full width, which some spreadsheets read alike.
     let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
@@ -147,6 +154,13 @@ mod tests {
         ] {
             assert_eq!(field(cell), expected, "{cell:?}");
         }
+    }
+
+    #[test]
+    fn a_negative_amount_stays_a_number() {
+        let row = ["-5", "-5", "-5+1", "-", "7"].map(str::to_owned).to_vec();
+        let fields = ["ledger_units", "reference", "here_units", "chain_units", "left_units"];
+        assert_eq!(csv(&fields, &[row]), format!("{}\r\n-5,'-5,'-5+1,'-,7\r\n", fields.join(",")));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What `reconcile` compares with the chain, and the rows that it leaves. Not for comparing: that is the command's.
+//! What `reconcile` compares with the chain. Not for comparing, which is the command's, nor for the rows that it leaves.
 
 use std::time::Duration;
 
@@ -31,6 +31,17 @@ pub struct Untold {
     pub to: Address,
 }
 
+/// Whether a transfer that a session was waiting for must be stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Duty {
+    /// Its block was read for its token.
+    Stored,
+    /// A rescan is still to read its block.
+    NotYet,
+    /// Its token was not followed there, and no rescan has read it.
+    NotRead,
+}
+
 /// What came to an address that a session names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Came {
@@ -40,53 +51,6 @@ pub struct Came {
     pub to: Address,
     /// Base units of all canonical transfers that are stored.
     pub units: Units,
-}
-
-/// A run of `reconcile`, to be kept.
-#[derive(Debug, Clone)]
-pub struct Reconciliation {
-    /// The first block it compared.
-    pub from: BlockNumber,
-    /// The last one, included.
-    pub to: BlockNumber,
-    /// The one token it compared, or all.
-    pub token: Option<Address>,
-    /// Whether balances were asked.
-    pub balances: bool,
-    /// Key of the endpoint that was asked.
-    pub endpoint: String,
-    /// How many transfers were compared.
-    pub transfers: u64,
-    /// How many differences were found.
-    pub differences: u64,
-    /// The differences as JSON.
-    pub found: serde_json::Value,
-    /// When it began, by the database's clock.
-    pub started_at: Time,
-}
-
-/// A run of before, over all tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PastRun {
-    /// The first block.
-    pub from: BlockNumber,
-    /// The last one.
-    pub to: BlockNumber,
-    /// It found something, and no later run has covered it.
-    pub open: bool,
-    /// It found nothing.
-    pub clean: bool,
-}
-
-/// How the reconciliation of a network stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReconcileFigures {
-    /// Slug.
-    pub network: String,
-    /// Differences that stand.
-    pub differences: u64,
-    /// When all its tokens were compared last.
-    pub newest: Option<Time>,
 }
 
 impl Store {
@@ -157,30 +121,37 @@ impl Store {
         rows.into_iter().map(|row| Ok((codec::address(&row.token_address)?, row.units))).collect()
     }
 
-    /// Which of these must be stored, by their place: those of a token that was read there, to an address that a session
-    /// named when the block was first looked at, for which it was not mined too early (`skew`) and which was not over for
-    /// longer than `late`.
+    /// Of these those that a session was waiting for, by their place, each with whether it must be stored: they went to an
+    /// address that a session named when the block was first looked at, for which it was not mined too early (`skew`) and
+    /// which was not over for longer than `late`. The others are rightly not stored.
     pub async fn must_be_here(
         &self,
         slug: &Slug,
         untold: &[Untold],
         skew: Duration,
         late: Duration,
-    ) -> Result<Vec<usize>, Error> {
+    ) -> Result<Vec<(usize, Duty)>, Error> {
         let numbers: Vec<i64> = untold.iter().map(|one| codec::height(one.number)).collect();
         let times: Vec<Time> = untold.iter().map(|one| one.time).collect();
         let tokens: Vec<String> = untold.iter().map(|one| codec::address_text(one.token)).collect();
         let recipients: Vec<String> = untold.iter().map(|one| codec::address_text(one.to)).collect();
         let rows = sqlx::query!(
-            r#"SELECT n.place AS "place!"
+            r#"SELECT n.place AS "place!",
+                      (EXISTS (SELECT FROM token_spans f JOIN networks w ON w.slug = f.network
+                                WHERE f.network = $1 AND f.token = n.token AND n.number >= coalesce(f.from_block, w.first_number + 1)
+                                  AND (f.until IS NULL OR n.number <= f.to_block))
+                       OR EXISTS (SELECT FROM rescans r WHERE r.network = $1
+                                     AND n.number BETWEEN r.from_block AND least(r.to_block, r.next_second - 1)
+                                     AND (r.token = n.token
+                                          OR r.token IS NULL AND EXISTS (SELECT FROM token_spans f WHERE f.network = $1 AND f.token = n.token
+                                                                            AND f.since <= coalesce(r.finished_at, now())
+                                                                            AND coalesce(f.until, now()) >= r.requested_at)))) AS "read!",
+                      EXISTS (SELECT FROM rescans r WHERE r.network = $1 AND r.token = n.token AND r.finished_at IS NULL
+                                 AND n.number BETWEEN greatest(r.from_block, r.next_second) AND r.to_block) AS "owed!",
+                      EXISTS (SELECT FROM rescans r WHERE r.network = $1 AND r.token IS NULL AND r.finished_at IS NULL
+                                 AND n.number BETWEEN greatest(r.from_block, r.next_second) AND r.to_block) AS "asked!"
                  FROM unnest($2::bigint[], $3::timestamptz[], $4::text[], $5::text[]) WITH ORDINALITY AS n (number, time, token, recipient, place)
-                 JOIN tokens k ON k.network = $1 AND k.address = n.token
-                WHERE (n.number >= coalesce(k.followed_from, 0) AND (k.followed OR n.number <= k.left_at)
-                       OR EXISTS (SELECT FROM rescans r WHERE r.network = $1 AND r.token = n.token
-                                     AND n.number BETWEEN r.from_block AND least(r.to_block, r.next_second - 1)))
-                  AND NOT EXISTS (SELECT FROM rescans r WHERE r.network = $1 AND r.token = n.token AND r.finished_at IS NULL
-                                     AND n.number BETWEEN greatest(r.from_block, r.next_second) AND r.to_block)
-                  AND EXISTS (SELECT FROM deposit_sessions s
+                WHERE EXISTS (SELECT FROM deposit_sessions s
                                WHERE s.to_address = n.recipient
                                  AND s.accepted_at <= n.time + make_interval(secs => $7)
                                  AND s.accepted_at <= (SELECT b.looked_at FROM blocks b WHERE b.network = $1 AND b.canonical
@@ -197,8 +168,15 @@ impl Store {
         )
         .fetch_all(&self.pool)
         .await?;
-        let places = rows.into_iter().map(|row| usize::try_from(row.place).unwrap_or_default().saturating_sub(1));
-        Ok(places.collect())
+        let duties = rows.into_iter().map(|row| {
+            let duty = match (row.read, row.owed, row.asked) {
+                (_, true, _) | (false, false, true) => Duty::NotYet,
+                (true, false, _) => Duty::Stored,
+                (false, false, false) => Duty::NotRead,
+            };
+            (usize::try_from(row.place).unwrap_or_default().saturating_sub(1), duty)
+        });
+        Ok(duties.collect())
     }
 
     /// What came up to a block to each address that a session of the network names, and to those that got something.
@@ -226,73 +204,8 @@ impl Store {
             })
             .collect()
     }
-
-    /// The block below the first one that was ever scanned.
-    pub async fn scanned_above(&self, slug: &Slug) -> Result<Option<BlockNumber>, Error> {
-        let row = sqlx::query!("SELECT first_number FROM networks WHERE slug = $1", slug.as_str())
-            .fetch_optional(&self.pool)
-            .await?;
-        row.and_then(|row| row.first_number).map(codec::number).transpose()
-    }
-
-    /// Runs over all tokens of a network, oldest first.
-    pub async fn past_runs(&self, slug: &Slug) -> Result<Vec<PastRun>, Error> {
-        let rows = sqlx::query!(
-            r#"SELECT r.from_block, r.to_block, r.differences,
-                      EXISTS (SELECT FROM reconciliations_standing s WHERE s.id = r.id) AS "standing!"
-                 FROM reconciliations r WHERE r.network = $1 AND r.token IS NULL ORDER BY r.id"#,
-            slug.as_str(),
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        rows.into_iter()
-            .map(|row| {
-                let clean = row.differences == 0;
-                let (from, to) = (codec::number(row.from_block)?, codec::number(row.to_block)?);
-                Ok(PastRun { from, to, open: row.standing && !clean, clean })
-            })
-            .collect()
-    }
-
-    /// Keeps a run.
-    pub async fn keep_reconciliation(&self, slug: &Slug, run: &Reconciliation) -> Result<i64, Error> {
-        let row = sqlx::query!(
-            "INSERT INTO reconciliations (network, from_block, to_block, token, balances, endpoint, transfers, differences, found, started_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id",
-            slug.as_str(),
-            codec::height(run.from),
-            codec::height(run.to),
-            run.token.map(codec::address_text),
-            run.balances,
-            run.endpoint,
-            i64::try_from(run.transfers).unwrap_or(i64::MAX),
-            i64::try_from(run.differences).unwrap_or(i64::MAX),
-            run.found,
-            run.started_at,
-        )
-        .fetch_one(&self.pool)
-        .await?;
-        Ok(row.id)
-    }
-
-    /// For the gauges: of each network that was ever reconciled, the differences that stand and the time of the newest run.
-    pub async fn reconcile_figures(&self) -> Result<Vec<ReconcileFigures>, Error> {
-        let rows = sqlx::query!(
-            r#"SELECT r.network, max(r.finished_at) FILTER (WHERE r.token IS NULL) AS newest,
-                      coalesce((SELECT sum(s.differences) FROM reconciliations_standing s WHERE s.network = r.network), 0)::bigint AS "differences!"
-                 FROM reconciliations r GROUP BY r.network ORDER BY r.network"#
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        let figures = rows.into_iter().map(|row| ReconcileFigures {
-            network: row.network,
-            differences: codec::count(row.differences),
-            newest: row.newest,
-        });
-        Ok(figures.collect())
-    }
 }
 
-fn texts(addresses: &[Address]) -> Vec<String> {
+pub(super) fn texts(addresses: &[Address]) -> Vec<String> {
     addresses.iter().copied().map(codec::address_text).collect()
 }

@@ -13,14 +13,15 @@ use std::time::Duration;
 
 use super::args_reconcile::Reconcile;
 use super::exit::{Exit, Failure};
+use super::output::Output;
 use super::{connect, names};
-use crate::domain::{Address, BlockRef, EndpointKey, LogId, Time, Token, Transfer, Units};
+use crate::domain::{Address, BlockRef, EndpointKey, LogId, Slug, Time, Token, Transfer, Units};
 use crate::settings::{Network, Settings};
-use crate::store::{Came, Cursor, Reconciliation, Store, Untold};
+use crate::store::{Came, Cursor, Duty, Reconciliation, Store, Untold};
 use compare::{Compared, Holding, Kind, Line, Sums, compare, holding};
 use reading::{Piece, Reader, Trouble, unavailable};
-use report::{Report, TokenLine};
-use span::Span;
+use report::{Left, Report, TokenLine};
+use span::{Before, Span, There};
 
 /// An address whose last session ended so long before `late_window` was over is surely still watched: the first look counts
 /// from the block it stood at, which lay further back while it caught up.
@@ -43,28 +44,55 @@ pub(super) async fn run(settings: &Settings, asked: &Reconcile) -> Result<(), Fa
     let store = connect::ready(&settings.database).await?;
     let never =
         || Failure::failed(format!("network {} was never worked: start `deposit-watcher run` first", network.slug));
-    let row = store.network(&network.slug).await?.ok_or_else(never)?;
-    let (cursor, first) = row.cursor.zip(store.scanned_above(&network.slug).await?).ok_or_else(never)?;
-    let there = Span { from: first.plus(1), to: cursor.confirmed };
-    let span = match there.from <= there.to {
-        true => span::choose(there, asked.from, asked.to, &store.past_runs(&network.slug).await?)?,
-        false => None,
+    let slug = &network.slug;
+    // Before anything is read: what is read again from here on is due again.
+    let rereads = store.rereads(slug).await?;
+    let row = store.network(slug).await?.ok_or_else(never)?;
+    let cursor = row.cursor.ok_or_else(never)?;
+    let addresses: Vec<Address> = tokens.iter().map(|token| token.address).collect();
+    let there = There::new(&store.read_ranges(slug, &addresses).await?, cursor.confirmed);
+    let runs = store.past_runs(slug).await?;
+    let before = Before { tokens: &addresses, balances: asked.balances, runs: &runs, rereads: &rereads };
+    let Some(span) = there.choose(asked.from, asked.to, &before)? else {
+        return end(&store, asked, slug, &Report::empty(slug.as_str())).await;
     };
-    let Some(span) = span else { return Report::empty(network.slug.as_str()).print(asked.shape.output) };
-    let anchor = store.recorded_from(&network.slug, span.to).await?.unwrap_or(cursor.block);
+    let anchor = store.recorded_from(slug, span.to).await?.unwrap_or(cursor.block);
     let reader = Reader::connect(network, row.pinned.genesis, only, asked.timeout, anchor).await?;
     let late = settings.sessions.late_window.saturating_sub(MARGIN);
     let skew = settings.sessions.clock_skew;
-    let run = Run { network, tokens, store: &store, reader, span, anchor, skew, late };
+    let run = Run { network, tokens, store: &store, reader, span, parts: there.within(span), anchor, skew, late };
     let report = run.report(asked.balances).await?;
-    run.keep(asked, row.now, &report).await?;
+    let seen = rereads.iter().filter_map(|reread| reread.id).max().unwrap_or_default();
+    run.keep(asked, row.now, seen, &report).await?;
+    end(&store, asked, slug, &report).await
+}
+
+/// Prints it. What earlier runs found and nobody has seen gone is no agreement, even where this one found nothing.
+async fn end(store: &Store, asked: &Reconcile, slug: &Slug, report: &Report) -> Result<(), Failure> {
     report.print(asked.shape.output)?;
     let blocks = report.blocks().unwrap_or_default();
     match report.differences.len() {
-        0 => Ok(()),
-        1 => Err(Failure::new(Exit::Found, format!("one difference on {}, {blocks}", network.slug))),
-        many => Err(Failure::new(Exit::Found, format!("{many} differences on {}, {blocks}", network.slug))),
+        0 => {}
+        1 => return Err(Failure::new(Exit::Found, format!("one difference on {slug}, {blocks}"))),
+        many => return Err(Failure::new(Exit::Found, format!("{many} differences on {slug}, {blocks}"))),
     }
+    let figures = store.reconcile_figures().await?;
+    let standing = figures.iter().find(|figures| figures.network == slug.as_str()).map_or(0, |of| of.differences);
+    // The lines alone do not say of what there is none.
+    let details = if asked.shape.output == Output::Csv { vec![report.headline()] } else { Vec::new() };
+    let whole = asked.from.is_none() && asked.to.is_none() && asked.token.is_none();
+    let (exit, reason) = match standing {
+        0 if details.is_empty() => return Ok(()),
+        0 => (Exit::Done, String::new()),
+        standing => (
+            if whole { Exit::Found } else { Exit::Done },
+            format!(
+                "differences that earlier runs found on {slug} still stand ({standing}): of blocks, tokens or balances that \
+                 this one did not compare"
+            ),
+        ),
+    };
+    Err(Failure { exit, details, reason })
 }
 
 /// One run.
@@ -74,6 +102,8 @@ struct Run<'a> {
     store: &'a Store,
     reader: Reader,
     span: Span,
+    /// What was read of it.
+    parts: Vec<Span>,
     anchor: BlockRef,
     skew: Duration,
     late: Duration,
@@ -85,7 +115,7 @@ struct Found {
     endpoint: Option<EndpointKey>,
     sums: BTreeMap<Address, Sums>,
     lines: Vec<(Line, LogId)>,
-    left_out: u64,
+    left: Left,
     flows: Flows,
 }
 
@@ -125,7 +155,7 @@ impl Run<'_> {
         let line =
             |token: &Token| TokenLine::new(token, &sums_of(token), ledger_of(token).map_or("0", |(_, units)| units));
         report.tokens = self.tokens.iter().map(line).collect();
-        report.left_out = found.left_out;
+        report.left = found.left;
         let (impossible, balances): (Vec<Line>, Vec<Line>) =
             balances.into_iter().partition(|line| line.kind.is_difference());
         report.differences = found.lines.into_iter().map(|(line, _)| line).chain(impossible).collect();
@@ -134,13 +164,17 @@ impl Run<'_> {
     }
 
     async fn read(&self, found: &mut Found) -> Result<(), Trouble> {
-        let mut next = self.span.from;
-        while next <= self.span.to {
-            let piece = self.reader.piece(next, self.span.to, &self.addresses()).await?;
-            let upto = Span { from: next, to: piece.to };
-            self.compare(upto, &piece, found).await?;
-            next = piece.to.plus(1);
-            found.endpoint = Some(piece.endpoint.key().clone());
+        for part in &self.parts {
+            // What moved in blocks that nobody read is not known: who owns too little is judged by the last part alone.
+            found.flows.values_mut().for_each(|flow| *flow = (Units::ZERO, Units::ZERO));
+            let mut next = part.from;
+            while next <= part.to {
+                let piece = self.reader.piece(next, part.to, &self.addresses()).await?;
+                let upto = Span { from: next, to: piece.to };
+                self.compare(upto, &piece, found).await?;
+                next = piece.to.plus(1);
+                found.endpoint = Some(piece.endpoint.key().clone());
+            }
         }
         Ok(())
     }
@@ -163,10 +197,14 @@ impl Run<'_> {
             piece.logs.transfers.iter().filter(|transfer| named.contains(&transfer.to)).copied().collect();
         let here = self.store.booked_between(&self.network.slug, span.from, span.to, &self.addresses()).await?;
         let mut compared = compare(&ours, &here, &self.tokens);
-        let must = self.must_be_here(piece, &compared).await?;
-        let left = compared.untold.len().saturating_sub(must.len());
-        found.left_out = found.left_out.saturating_add(u64::try_from(left).unwrap_or(u64::MAX));
-        must.iter().for_each(|transfer| compared.miss(transfer, &self.tokens));
+        for (transfer, duty) in self.duties(piece, &compared).await? {
+            match duty {
+                Some(Duty::Stored) => compared.miss(&transfer, &self.tokens),
+                Some(Duty::NotYet) => found.left.not_yet = found.left.not_yet.saturating_add(1),
+                Some(Duty::NotRead) => found.left.not_read = found.left.not_read.saturating_add(1),
+                None => found.left.left_out = found.left.left_out.saturating_add(1),
+            }
+        }
         compared.lines.sort_by_key(|(line, _)| (line.block_number, line.log_index));
         found.lines.extend(compared.lines);
         for (token, sums) in compared.sums {
@@ -180,8 +218,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Of what is on the chain and not stored, what should be.
-    async fn must_be_here(&self, piece: &Piece, compared: &Compared) -> Result<Vec<Transfer>, Failure> {
+    /// Of what is on the chain and not stored, whether it should be; nothing where no session was waiting for it.
+    async fn duties(&self, piece: &Piece, compared: &Compared) -> Result<Vec<(Transfer, Option<Duty>)>, Failure> {
         if compared.untold.is_empty() {
             return Ok(Vec::new());
         }
@@ -193,8 +231,9 @@ impl Run<'_> {
             Some(Untold { number: t.block.number, time, token: t.token, to: t.to })
         });
         let untold: Vec<Untold> = untold.collect();
-        let places = self.store.must_be_here(&self.network.slug, &untold, self.skew, self.late).await?;
-        Ok(places.into_iter().filter_map(|place| compared.untold.get(place).copied()).collect())
+        let duties = self.store.must_be_here(&self.network.slug, &untold, self.skew, self.late).await?;
+        let duties: BTreeMap<usize, Duty> = duties.into_iter().collect();
+        Ok(compared.untold.iter().enumerate().map(|(at, transfer)| (*transfer, duties.get(&at).copied())).collect())
     }
 
     /// Who else says so: of each difference about a transfer, what the other endpoints have in its block.
@@ -264,19 +303,25 @@ impl Run<'_> {
         }
     }
 
-    async fn keep(&self, asked: &Reconcile, started_at: Time, report: &Report) -> Result<(), Failure> {
+    async fn keep(&self, asked: &Reconcile, started_at: Time, rereads: i64, report: &Report) -> Result<(), Failure> {
         let count = |items: usize| u64::try_from(items).unwrap_or(u64::MAX);
         let kept: Vec<&Line> = report.differences.iter().take(KEPT).collect();
+        let differs =
+            |token: &&Token| report.differences.iter().any(|line| line.token.as_deref() == Some(token.key.as_str()));
+        let other_block = report.differences.iter().any(|line| line.kind == Kind::OtherBlock);
         let run = Reconciliation {
             from: self.span.from,
             to: self.span.to,
             token: asked.token.as_ref().and(self.tokens.first()).map(|token| token.address),
+            tokens: if other_block { Vec::new() } else { self.addresses() },
+            differing: self.tokens.iter().filter(differs).map(|token| token.address).collect(),
             balances: asked.balances,
             endpoint: report.endpoint.clone().unwrap_or_default(),
             transfers: report.transfers(),
             differences: count(report.differences.len()),
             found: serde_json::to_value(kept).map_err(Failure::failed)?,
             started_at,
+            rereads,
         };
         self.store.keep_reconciliation(&self.network.slug, &run).await?;
         Ok(())

@@ -42,10 +42,21 @@ pub(super) struct Report {
     pub(super) to_block: Option<u64>,
     pub(super) endpoint: Option<String>,
     pub(super) tokens: Vec<TokenLine>,
-    /// On the chain, to an address that a session names, and rightly not stored: it came before, or long after.
-    pub(super) left_out: u64,
+    #[serde(flatten)]
+    pub(super) left: Left,
     pub(super) differences: Vec<Line>,
     pub(super) balances: Vec<Line>,
+}
+
+/// What is on the chain, to an address that a session names, not stored, and no difference.
+#[derive(Debug, Default, Clone, Copy, Serialize)]
+pub(super) struct Left {
+    /// Rightly: it came before a session named the address, or long after.
+    pub(super) left_out: u64,
+    /// A rescan is still to read its block.
+    pub(super) not_yet: u64,
+    /// Its token was not followed there, and no rescan has read its block.
+    pub(super) not_read: u64,
 }
 
 /// A token's sums, in whole tokens and in base units.
@@ -90,8 +101,9 @@ impl TokenLine {
 impl Report {
     /// Nothing is left to compare.
     pub(super) fn empty(network: &str) -> Report {
-        let (network, tokens, differences, balances) = (network.to_owned(), Vec::new(), Vec::new(), Vec::new());
-        Report { network, from_block: None, to_block: None, endpoint: None, tokens, left_out: 0, differences, balances }
+        let (network, left) = (network.to_owned(), Left::default());
+        let (tokens, differences, balances) = (Vec::new(), Vec::new(), Vec::new());
+        Report { network, from_block: None, to_block: None, endpoint: None, tokens, left, differences, balances }
     }
 
     /// Nothing is compared yet.
@@ -110,6 +122,15 @@ impl Report {
         Some(format!("blocks {} to {}", self.from_block?, self.to_block?))
     }
 
+    /// What was compared, in a line.
+    pub(super) fn headline(&self) -> String {
+        let network = &self.network;
+        match self.blocks().zip(self.endpoint.as_ref()) {
+            Some((blocks, endpoint)) => format!("network {network}, {blocks}, asked of {endpoint}"),
+            None => format!("network {network}: no block is due that was not compared before"),
+        }
+    }
+
     pub(super) fn print(&self, output: Output) -> Result<(), Failure> {
         let Report { differences, balances, .. } = self;
         match output {
@@ -120,17 +141,21 @@ impl Report {
     }
 
     fn text(&self) -> Result<(), Failure> {
-        let Report { network, differences, balances, .. } = self;
-        let Some((blocks, endpoint)) = self.blocks().zip(self.endpoint.as_ref()) else {
-            return output::print(&format!("network {network}: no block is due that was not compared before\n"));
-        };
-        output::print(&format!("network {network}, {blocks}, asked of {endpoint}\n"))?;
+        let Report { differences, balances, .. } = self;
+        output::print(&(self.headline() + "\n"))?;
+        if self.from_block.is_none() {
+            return Ok(());
+        }
         output::table(&self.tokens, TOKEN, Output::Text)?;
-        if self.left_out > 0 {
-            let count = self.left_out;
-            output::print(&format!(
-                "{count} transfers to addresses of sessions are rightly not stored: none named them in time\n"
-            ))?;
+        let Left { left_out, not_yet, not_read } = self.left;
+        for (count, why) in [
+            (left_out, "rightly not stored: none named them in time"),
+            (not_yet, "not stored yet: a rescan is still to read their blocks, and then these are due again"),
+            (not_read, "not stored: their token was not followed there, and no rescan has read their blocks"),
+        ] {
+            if count > 0 {
+                output::print(&format!("{count} transfers to addresses of sessions are {why}\n"))?;
+            }
         }
         for line in differences.iter().chain(balances) {
             output::print(&(self.sentence(line) + "\n"))?;

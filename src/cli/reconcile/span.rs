@@ -1,96 +1,131 @@
 //! Which blocks a run compares. Pure. Not for how they are read.
 
 use crate::cli::exit::Failure;
-use crate::domain::BlockNumber;
-use crate::store::PastRun;
+use crate::domain::{Address, BlockNumber};
+use crate::store::{PastRun, Reread};
 
-/// The blocks that can be compared at all: scanned, and looked at twice.
+/// A range of blocks, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Span {
     pub(super) from: BlockNumber,
     pub(super) to: BlockNumber,
 }
 
-/// What was asked for, of what there is; `None` where nothing is left to compare.
-pub(super) fn choose(
-    there: Span,
-    from: Option<BlockNumber>,
-    to: Option<BlockNumber>,
-    runs: &[PastRun],
-) -> Result<Option<Span>, Failure> {
-    if let Some(to) = to.filter(|to| *to > there.to) {
-        let why = format!("--to {to} lies above block {}, the last that was looked at twice", there.to);
-        return Err(Failure::usage(why));
-    }
-    if let Some(from) = from.filter(|from| *from < there.from) {
-        let why = format!("--from {from} lies below block {}, the first that was ever scanned", there.from);
-        return Err(Failure::usage(why));
-    }
-    let to = to.unwrap_or(there.to);
-    if let Some(from) = from.filter(|from| *from > to) {
-        return Err(Failure::usage(format!("--from {from} lies above block {to}, the last to be compared")));
-    }
-    let from = from.unwrap_or_else(|| due(there.from, runs));
-    Ok((from <= to).then_some(Span { from, to }))
+/// The blocks that can be compared at all: read, and looked at twice. Lowest first, with blocks between each two that
+/// nobody has read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct There(Vec<Span>);
+
+/// What a run is to compare, and what is known of it from before.
+pub(super) struct Before<'a> {
+    pub(super) tokens: &'a [Address],
+    pub(super) balances: bool,
+    pub(super) runs: &'a [PastRun],
+    pub(super) rereads: &'a [Reread],
 }
 
-/// The first block that is due: above what runs without a difference cover without a gap, yet not above a difference
-/// that stands.
-fn due(first: BlockNumber, runs: &[PastRun]) -> BlockNumber {
-    let mut clean: Vec<&PastRun> = runs.iter().filter(|run| run.clean).collect();
-    clean.sort_by_key(|run| run.from);
-    let covered = clean.iter().fold(first, |next, run| match run.from <= next {
-        true => next.max(run.to.plus(1)),
-        false => next,
-    });
-    let open = runs.iter().filter(|run| run.open).map(|run| run.from).min();
-    open.map_or(covered, |open| open.min(covered)).max(first)
+impl There {
+    /// Of the ranges that were read what was looked at twice.
+    pub(super) fn new(read: &[(BlockNumber, BlockNumber)], confirmed: BlockNumber) -> There {
+        let clipped = read.iter().map(|(from, to)| Span { from: *from, to: confirmed.min(*to) });
+        let mut spans: Vec<Span> = clipped.filter(|span| span.from <= span.to).collect();
+        spans.sort_by_key(|span| span.from);
+        let mut merged: Vec<Span> = Vec::new();
+        for span in spans {
+            match merged.last_mut() {
+                Some(last) if span.from <= last.to.plus(1) => last.to = last.to.max(span.to),
+                Some(_) | None => merged.push(span),
+            }
+        }
+        There(merged)
+    }
+
+    /// Of a range the parts that were read.
+    pub(super) fn within(&self, span: Span) -> Vec<Span> {
+        let cut = self.0.iter().map(|there| Span { from: there.from.max(span.from), to: there.to.min(span.to) });
+        cut.filter(|span| span.from <= span.to).collect()
+    }
+
+    /// What was asked for, of what there is; `None` where nothing is left to compare.
+    pub(super) fn choose(
+        &self,
+        from: Option<BlockNumber>,
+        to: Option<BlockNumber>,
+        before: &Before<'_>,
+    ) -> Result<Option<Span>, Failure> {
+        let Some((first, last)) = self.0.first().map(|span| span.from).zip(self.0.last().map(|span| span.to)) else {
+            return Ok(None);
+        };
+        if let Some(to) = to.filter(|to| *to > last) {
+            let why = format!("--to {to} lies above block {last}, the last that was looked at twice");
+            return Err(Failure::usage(why));
+        }
+        if let Some(from) = from.filter(|from| *from < first) {
+            let why = format!("--from {from} lies below block {first}, the first that was ever scanned");
+            return Err(Failure::usage(why));
+        }
+        let to = to.unwrap_or(last);
+        if let Some(from) = from.filter(|from| *from > to) {
+            return Err(Failure::usage(format!("--from {from} lies above block {to}, the last to be compared")));
+        }
+        let span = Span { from: from.unwrap_or_else(|| self.due(first, before)), to };
+        if from.is_some() && self.within(span).is_empty() {
+            let why = format!("nobody has read any of the blocks {} to {to}: `rescan` reads them", span.from);
+            return Err(Failure::usage(why));
+        }
+        Ok((span.from <= to).then_some(span))
+    }
+
+    /// The first block that is due of any of the tokens.
+    fn due(&self, first: BlockNumber, before: &Before<'_>) -> BlockNumber {
+        let each = before.tokens.iter().map(|token| self.due_of(*token, first, before));
+        each.min().unwrap_or(first).max(first)
+    }
+
+    /// The first block that is due of a token: above what runs without a difference of it cover without a gap, yet not above
+    /// a difference of it that stands.
+    fn due_of(&self, token: Address, first: BlockNumber, before: &Before<'_>) -> BlockNumber {
+        let counts = |run: &&PastRun| {
+            run.tokens.contains(&token) && !run.differing.contains(&token) && (run.balances || !before.balances)
+        };
+        let mut clean: Vec<Span> =
+            before.runs.iter().filter(counts).flat_map(|run| still_compared(run, token, before.rereads)).collect();
+        clean.sort_by_key(|span| span.from);
+        let covered = clean.iter().fold(first, |next, span| match span.from <= next {
+            true => next.max(self.at_or_above(span.to.plus(1))),
+            false => next,
+        });
+        let stands = |run: &&PastRun| run.open && (run.differing.is_empty() || run.differing.contains(&token));
+        let open = before.runs.iter().filter(stands).map(|run| run.from).min();
+        open.map_or(covered, |open| open.min(covered))
+    }
+
+    /// The lowest block from there on that was read; the number itself above all that were.
+    fn at_or_above(&self, number: BlockNumber) -> BlockNumber {
+        self.0.iter().find(|span| span.to >= number).map_or(number, |span| span.from.max(number))
+    }
+}
+
+/// Of the blocks that a run compared those that were not read again since. Of a run of which that is not known: none.
+fn still_compared(run: &PastRun, token: Address, rereads: &[Reread]) -> Vec<Span> {
+    let Some(seen) = run.rereads else { return Vec::new() };
+    let since = rereads
+        .iter()
+        .filter(|reread| reread.id.is_none_or(|id| id > seen) && reread.token.is_none_or(|of| of == token));
+    since.fold(vec![Span { from: run.from, to: run.to }], |left, reread| {
+        left.into_iter().flat_map(|span| without(span, reread)).collect()
+    })
+}
+
+/// What is below and what is above.
+fn without(span: Span, reread: &Reread) -> impl Iterator<Item = Span> {
+    let below = Span { to: span.to.min(reread.from.minus(1)), ..span };
+    let below = (reread.from > span.from).then_some(below);
+    let above = reread.to.map(|to| Span { from: span.from.max(to.plus(1)), ..span });
+    let above = above.filter(|above| above.from <= above.to);
+    below.into_iter().chain(above)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const CLEAN: (bool, bool) = (false, true);
-    const OPEN: (bool, bool) = (true, false);
-    const MENDED: (bool, bool) = (false, false);
-
-    fn run(from: u64, to: u64, (open, clean): (bool, bool)) -> PastRun {
-        PastRun { from: BlockNumber(from), to: BlockNumber(to), open, clean }
-    }
-
-    #[test]
-    fn it_begins_where_clean_runs_end_or_a_difference_stands() {
-        for (runs, expected) in [
-            (vec![], 10),
-            (vec![run(10, 20, CLEAN)], 21),
-            (vec![run(21, 30, CLEAN), run(10, 20, CLEAN)], 31),
-            (vec![run(10, 20, CLEAN), run(22, 30, CLEAN)], 21),
-            (vec![run(10, 30, CLEAN), run(15, 20, CLEAN)], 31),
-            (vec![run(10, 20, CLEAN), run(21, 30, OPEN)], 21),
-            (vec![run(10, 30, CLEAN), run(12, 13, OPEN)], 12),
-            (vec![run(10, 20, OPEN)], 10),
-            (vec![run(10, 20, MENDED), run(10, 25, CLEAN)], 26),
-            (vec![run(10, 20, MENDED)], 10),
-        ] {
-            assert_eq!(due(BlockNumber(10), &runs), BlockNumber(expected), "{runs:?}");
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_compared_is_refused() {
-        let there = Span { from: BlockNumber(10), to: BlockNumber(20) };
-        let ask = |from: Option<u64>, to: Option<u64>, runs: &[PastRun]| {
-            choose(there, from.map(BlockNumber), to.map(BlockNumber), runs)
-                .map(|span| span.map(|span| (span.from.0, span.to.0)))
-                .map_err(|failure| failure.reason)
-        };
-        assert_eq!(ask(None, None, &[]), Ok(Some((10, 20))));
-        assert_eq!(ask(Some(12), Some(12), &[]), Ok(Some((12, 12))));
-        assert_eq!(ask(None, None, &[run(10, 20, CLEAN)]), Ok(None));
-        assert_eq!(ask(Some(10), None, &[run(10, 20, CLEAN)]), Ok(Some((10, 20))));
-        assert!(ask(Some(9), None, &[]).unwrap_err().contains("lies below block 10"));
-        assert!(ask(None, Some(21), &[]).unwrap_err().contains("lies above block 20"));
-        assert!(ask(Some(15), Some(14), &[]).unwrap_err().contains("lies above block 14"));
-    }
-}
+#[path = "span_tests.rs"]
+mod tests;

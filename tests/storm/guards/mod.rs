@@ -4,6 +4,7 @@
 mod books;
 mod closed;
 mod pruning;
+mod reconciled;
 mod reserve;
 mod roles;
 mod sessions;
@@ -36,6 +37,7 @@ UPDATE deposit_sessions SET payment_status = 'CONFIRMED', received_amount = 100,
        tx_id = '0x' || repeat('d', 64) WHERE id = 'dep_paid';
 INSERT INTO reconciliations (network, from_block, to_block, balances, endpoint, transfers, differences, found, started_at)
 VALUES ('net', 1, 1, false, 'one', 1, 0, '[]', now());
+INSERT INTO rereads (network, from_block) VALUES ('net', 1);
 ";
 
 /// Whom an attack pretends to be.

@@ -12,7 +12,16 @@ async fn both_roles_read_what_is_theirs_to_read() {
             all_allowed(&pool, actor, &[&format!("SELECT * FROM {table}")]).await;
         }
     }
-    let finance = ["ledger", "blocks", "businesses", "_sqlx_migrations", "settlements", "reconciliations_standing"];
+    let finance = [
+        "ledger",
+        "blocks",
+        "businesses",
+        "_sqlx_migrations",
+        "settlements",
+        "reconciliations_standing",
+        "token_spans",
+        "rereads",
+    ];
     let finance = finance.map(|table| format!("SELECT * FROM {table}"));
     all_allowed(&pool, Actor::Report, &finance.each_ref().map(String::as_str)).await;
     let hidden = ["leases", "amount_claims", "rescans", "pending_derivations"];
@@ -38,6 +47,8 @@ async fn no_role_writes_what_is_the_watchers() {
         "pending_derivations",
         "ledger",
         "reconciliations",
+        "token_spans",
+        "rereads",
         "events",
         "amount_claims",
         "settlements",

@@ -18,6 +18,11 @@ async fn what_happened_is_never_deleted_or_rewritten() {
             ("reconciliations_append_only", "UPDATE reconciliations SET differences = 1"),
             ("reconciliations_range", "INSERT INTO reconciliations (network, from_block, to_block, balances, endpoint, transfers, differences, found, started_at)
               VALUES ('net', 2, 1, false, 'one', 0, 0, '[]', now())"),
+            ("token_spans_append_only", "DELETE FROM token_spans"),
+            ("token_spans_append_only", "TRUNCATE token_spans"),
+            ("rereads_append_only", "DELETE FROM rereads"),
+            ("rereads_append_only", "UPDATE rereads SET from_block = 2"),
+            ("rereads_append_only", "TRUNCATE rereads"),
             ("events_append_only", "DELETE FROM events"),
             ("events_append_only", "TRUNCATE events CASCADE"),
             ("events_append_only", "UPDATE events SET data = '{}'"),
