@@ -94,6 +94,9 @@ async fn every_wording_gets_through() {
     }
 }
 
+/// What is wrong with a node besides, and how to make it so.
+type Way = (&'static str, fn(&mut Behaviour));
+
 /// In whatever words it is said: by hash and by number, at once or transaction by transaction, in pieces that fit.
 #[tokio::test]
 async fn one_block_that_is_too_much_is_read_by_its_receipts() {
@@ -107,7 +110,7 @@ async fn one_block_that_is_too_much_is_read_by_its_receipts() {
     for words in ["query returned more than 20 results", "words that nobody knows"] {
         let limit = Limit::new(20, -32005, words);
         let (node, endpoint) = endpoint(&world, |is| is.max_results = Some(limit)).await;
-        let ways: [(&str, fn(&mut Behaviour)); 3] = [
+        let ways: [Way; 3] = [
             ("receipts", |_| ()),
             ("no receipts of blocks", |is| is.no_receipts = true),
             ("not so many receipts at once", |is| {
