@@ -76,7 +76,12 @@ impl Watcher {
 
     /// A witness has another block at this height than is recorded. As long as it is not heard again, nobody is believed
     /// alone: it may be the one that is right.
-    pub(super) async fn heard_otherwise(&mut self, of_rescan: bool, block: BlockNumber, why: &Error) -> Result<(), Error> {
+    pub(super) async fn heard_otherwise(
+        &mut self,
+        of_rescan: bool,
+        block: BlockNumber,
+        why: &Error,
+    ) -> Result<(), Error> {
         let known = if of_rescan { &mut self.disputes.rescan } else { &mut self.disputes.look };
         known.lowest.get_or_insert_with(|| (block, why.to_string()));
         self.keep_dispute().await

@@ -24,7 +24,8 @@ impl Watcher {
         } else if rescan.next_second <= to.min(cursor.confirmed) {
             let last = to.min(cursor.confirmed).min(rescan.next_second.plus(endpoint.range().saturating_sub(1)));
             let anchor = self.anchor(&cursor, plan::buried_by(last, self.network.finality)).await?;
-            let span = Span { from: rescan.next_second, to: last, anchor, tokens: tokens(sure), reader: None };
+            let base = self.anchor(&cursor, last).await?;
+            let span = Span { from: rescan.next_second, to: last, anchor, base, tokens: tokens(sure), reader: None };
             self.look_again(endpoint, row, &cursor, &span, Some(&rescan)).await?;
         } else {
             // What is left is not yet deep enough: the ordinary second look comes by.

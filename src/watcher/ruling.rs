@@ -121,12 +121,20 @@ impl Watcher {
             // What was looked at twice goes only as it would in a reorganisation, and a node that has forgotten says `[]`.
             if !invented.is_empty() && block.number <= cursor.confirmed {
                 if count(receipts.served_by.len()) < self.words_needed() {
-                    ruling.dispute(block.number, transfers, "nobody else gives receipts that take back what both looks found");
+                    ruling.dispute(
+                        block.number,
+                        transfers,
+                        "nobody else gives receipts that take back what both looks found",
+                    );
                     continue;
                 }
                 // Above the first that waits nothing is taken from this look.
                 if !self.several_operators() && (ruling.disputed.is_some() || !self.said_for_long(block)) {
-                    ruling.dispute(block.number, transfers, "the only operator takes back what it told twice: asked again");
+                    ruling.dispute(
+                        block.number,
+                        transfers,
+                        "the only operator takes back what it told twice: asked again",
+                    );
                     continue;
                 }
             }

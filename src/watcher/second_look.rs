@@ -24,6 +24,8 @@ pub(super) struct Span {
     /// A recorded block that buries `to` as deep as `finality` says: an endpoint that has it has our chain below it, and
     /// has it that deep.
     pub(super) anchor: BlockRef,
+    /// The lowest recorded block at or above `to`: one that lags may have another there.
+    pub(super) base: BlockRef,
     pub(super) tokens: Vec<Address>,
     /// The operator whose word the first look took there, where that is known.
     pub(super) reader: Option<String>,
@@ -50,9 +52,10 @@ impl Watcher {
         let awaited = self.awaited.take().filter(|awaited| (from..=upto.block.number).contains(&awaited.upto));
         let deep = awaited.map_or(upto.block.number, |awaited| awaited.upto);
         let anchor = self.anchor(&cursor, plan::buried_by(deep, self.network.finality)).await?;
+        let base = self.anchor(&cursor, deep).await?;
         let to = deep.min(from.plus(first.range().saturating_sub(1)));
         let reader = self.readers.of(from, to).map(str::to_owned);
-        let span = Span { from, to, anchor, tokens, reader };
+        let span = Span { from, to, anchor, base, tokens, reader };
         let Some(reached) = self.look_again(first, row, &cursor, &span, None).await? else {
             return self
                 .wait_for(Awaited { upto: deep, since: awaited.map_or_else(Instant::now, |it| it.since) }, anchor);
@@ -144,8 +147,8 @@ impl Watcher {
                     dated.hear(&logs);
                 }
                 Ok(Reading::Behind(why)) => lacking = Some(why),
-                Ok(Reading::Contradicts(why)) => {
-                    self.heard_otherwise(rescan.is_some(), span.anchor.number, &why).await?;
+                Ok(Reading::Contradicts(block, why)) => {
+                    self.heard_otherwise(rescan.is_some(), block, &why).await?;
                     return Err(why);
                 }
                 Err(Error::Chain(error @ (chain::Error::Transient { .. } | chain::Error::Misbehaving { .. }))) => {

@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::second_look::{Span, head_of};
 use super::{Error, Watcher};
 use crate::chain::{Endpoint, Logs, RangeAsk, Tag};
-use crate::domain::{BlockHash, BlockNumber, BlockRef};
+use crate::domain::{BlockHash, BlockNumber, BlockRef, Header};
 use crate::store::{Cursor, NetworkRow};
 
 /// What a witness gave of a span.
@@ -17,8 +17,8 @@ pub(super) enum Reading {
     Logs(Logs, BlockNumber),
     /// It does not have our chain that far: another operator is asked instead.
     Behind(Error),
-    /// It has another chain.
-    Contradicts(Error),
+    /// It has another block at this height.
+    Contradicts(BlockNumber, Error),
 }
 
 impl Watcher {
@@ -31,7 +31,9 @@ impl Watcher {
         // One that lags may have what is deep enough. Where it has not, nothing is confirmed without it: it may be the honest
         // one, left behind by a chain that somebody made up.
         let slow = self.pool.lagging().into_iter().filter(|endpoint| endpoint.operator() != first.operator());
-        for endpoint in others.into_iter().chain(slow).chain(same) {
+        // Where nobody knows who read first, the first look's operator now is one of any two that are good enough.
+        let (known, unknown) = if reader.is_some() { (same, Vec::new()) } else { (Vec::new(), same) };
+        for endpoint in others.into_iter().chain(unknown).chain(slow).chain(known) {
             if !witnesses.iter().any(|witness| witness.operator() == endpoint.operator()) {
                 witnesses.push(endpoint);
             }
@@ -220,18 +222,21 @@ fn pinned(told: &[(Arc<Endpoint>, BlockRef)], quorum: u32) -> Option<BlockNumber
 pub(super) async fn read_again(witness: &Endpoint, span: &Span, to: BlockNumber) -> Result<Reading, Error> {
     let ask = RangeAsk { from: span.from, to, headers: vec![span.anchor.number], tokens: span.tokens.clone() };
     let (answer, to) = witness.range_logs_upto(&ask).await?;
+    let contradicts = |header: Header| {
+        let (key, block) = (witness.key(), header.block);
+        let why = format!("endpoint {key} has block {block} where another is recorded: nothing is confirmed from it");
+        Ok(Reading::Contradicts(block.number, Error::Doubt(why)))
+    };
     match answer.headers.first().copied().flatten() {
         Some(header) if header.block == span.anchor => Ok(Reading::Logs(answer.logs, to)),
-        Some(header) => Ok(Reading::Contradicts(Error::Doubt(format!(
-            "endpoint {} has block {} where {} is recorded: nothing is confirmed from it",
-            witness.key(),
-            header.block,
-            span.anchor
-        )))),
-        None => Ok(Reading::Behind(Error::Doubt(format!(
-            "endpoint {} is behind: it has no block {}",
-            witness.key(),
-            span.anchor.number
-        )))),
+        Some(header) => contradicts(header),
+        None => match witness.headers(&[span.base.number]).await?.into_iter().next().flatten() {
+            Some(header) if header.block != span.base => contradicts(header),
+            Some(_) | None => Ok(Reading::Behind(Error::Doubt(format!(
+                "endpoint {} is behind: it has no block {}",
+                witness.key(),
+                span.anchor.number
+            )))),
+        },
     }
 }

@@ -125,7 +125,8 @@ impl Shop {
 
     /// The newest blocks go, with confirmed money; the newest payment comes again or does not.
     async fn reorganisation(&mut self) {
-        let newest = "SELECT tx_hash FROM transfers WHERE state = 'CONFIRMED' ORDER BY block_number DESC, log_index LIMIT 1";
+        let newest =
+            "SELECT tx_hash FROM transfers WHERE state = 'CONFIRMED' ORDER BY block_number DESC, log_index LIMIT 1";
         let hash = self.rig.texts(newest).await[0].parse().unwrap();
         let again = match self.dice.random_range(0..2) {
             // A block later: in its old place it could be the very same block.

@@ -111,7 +111,10 @@ async fn one_that_lags_is_heard_when_it_contradicts() {
         house.nodes.iter().for_each(|node| node.heal());
         house.settle().await;
         assert_eq!(house.status("a").await, if invented { "PENDING" } else { "CONFIRMED" });
-        assert_eq!(house.text("SELECT count(*)::text FROM ledger").await.as_deref(), Some(if invented { "0" } else { "1" }));
+        assert_eq!(
+            house.text("SELECT count(*)::text FROM ledger").await.as_deref(),
+            Some(if invented { "0" } else { "1" })
+        );
     }
 }
 

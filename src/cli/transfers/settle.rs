@@ -85,7 +85,9 @@ async fn ruling(store: &Store, network: &Network, log: LogId, deed: &Deed) -> Re
 async fn waits(store: &Store, network: &Network, which: &Which) -> Result<bool, Failure> {
     let lines = store.settlement_lines(Some(which.tx_hash), None).await?;
     let index = i64::try_from(which.log_index).unwrap_or(i64::MAX);
-    Ok(lines.iter().any(|line| line.network == network.slug.as_str() && line.log_index == index && line.outcome.is_none()))
+    Ok(lines
+        .iter()
+        .any(|line| line.network == network.slug.as_str() && line.log_index == index && line.outcome.is_none()))
 }
 
 fn no_session(id: &SessionId) -> Failure {

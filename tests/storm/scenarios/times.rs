@@ -23,7 +23,7 @@ async fn buried(rig: &mut Rig) -> String {
     let mut told = String::new();
     for _ in 0..8 {
         if let Ok(step) = rig.step().await {
-            told = step.trouble.map_or(told, |trouble| trouble.to_string());
+            told.extend(step.trouble.map(|trouble| trouble.to_string() + "\n"));
         }
     }
     told

@@ -94,9 +94,10 @@ async fn a_watcher_that_lost_its_lease_commits_nothing() {
 /// once, not only by the second look. Where the step has looked already it is too late for that.
 #[tokio::test]
 async fn a_session_opened_in_mid_step_is_seen_at_once() {
-    // What is still at work may have begun to look before the session was there.
-    const DOING: &str = "SELECT query FROM pg_stat_activity
-        WHERE datname = current_database() AND pid <> pg_backend_pid() AND state IN ('active', 'idle in transaction')";
+    // In its transaction; what is still at work there may have begun to look before the session was there.
+    const DOING: &str =
+        "SELECT query FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+        AND (state = 'idle in transaction' OR state = 'active' AND xact_start < query_start)";
     let mut rules = Rules::default();
     rules.network.finality = Finality::Confirmations(200);
     let mut rig = Rig::with(rules).await;
