@@ -91,7 +91,7 @@ async fn a_stored_time_is_not_taken_back_by_one_operator() {
     rig.two.set(|is| is.times.push((block.block.hash, block.time.timestamp().unsigned_abs() + 15)));
     let told = buried(&mut rig).await;
     assert_eq!(rig.session("dep_a").await, "PENDING 100 0");
-    assert!(told.contains("too few tell it"), "{told}");
+    assert!(told.contains("nothing is confirmed") || told.contains("too few tell it"), "{told}");
     rig.one.heal();
     rig.two.heal();
     rig.settle().await;
