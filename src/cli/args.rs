@@ -19,7 +19,7 @@ use crate::domain::{BlockNumber, SessionStatus};
 #[derive(Debug, Parser)]
 #[command(name = "deposit-watcher", version, max_term_width = 120)]
 #[command(after_help = "Example:\n  deposit-watcher --config networks.toml run\n\n\
-    Exit codes: 0 done, 1 failed, 2 usage, 3 the check found something, 75 a dependency is unavailable, \
+    Exit codes: 0 done, 1 failed, 2 usage, 3 check, reconcile or migrate --status found something, 75 a dependency is unavailable, \
     78 bad configuration.")]
 pub struct Arguments {
     /// Where the configuration comes from.
@@ -65,7 +65,7 @@ pub enum Command {
     /// A line per network: head, scanned, confirmed, lag, holder, halted, and its sessions by status.
     #[command(after_help = "Example:\n  deposit-watcher status --watch\n  deposit-watcher status --output json")]
     Status(Status),
-    /// The configuration as it counts.
+    /// Show the effective configuration.
     #[command(subcommand)]
     Config(Config),
     /// Look at sessions, open one, cancel one.

@@ -114,10 +114,10 @@ pub struct Unmatched {
 /// The period.
 #[derive(Debug, Args)]
 pub struct Span {
-    /// Its first month, day or moment: 2026-10, 2026-10-25, or 2026-10-25T12:00:00+02:00.
+    /// The period's first month, day or moment: 2026-10, 2026-10-25, or 2026-10-25T12:00:00+02:00.
     #[arg(long, value_name = "WHEN")]
     pub from: String,
-    /// The first month, day or moment that it does not hold.
+    /// The first month, day or moment after the period.
     #[arg(long, value_name = "WHEN")]
     pub to: String,
     /// Whose days they are: a name of the IANA database, such as Europe/Berlin.

@@ -1,7 +1,7 @@
 //! The command line: one definition, one file a command. Data goes to stdout, everything else to stderr.
 //!
-//! Not for `watch`, `run` and `demo`, which the roof starts, as it does `config`, which needs no settings, and never for calling a watcher: what a watcher is to do is
-//! a row that its next step reads.
+//! Not for `watch`, `api`, `run`, `demo` and `config`, which the roof starts, and never for calling a watcher: what one is to
+//! do is a row that its next step reads.
 
 mod api_keys;
 pub mod args;
@@ -45,7 +45,7 @@ pub use status::lag;
 
 use crate::settings::Settings;
 
-/// Carries out a command that looks or asks and ends. `watch` and `run` do not: they are the roof's.
+/// Carries out a command that looks or asks and ends. Those that the roof starts do not.
 pub async fn run(settings: &Settings, command: &Command) -> Result<(), Failure> {
     match command {
         Command::Watch | Command::Run | Command::Api | Command::Demo(_) | Command::Config(_) => {

@@ -60,9 +60,19 @@ pub(super) async fn filter(settings: &Settings, store: &Store, text: Option<&str
     if network(settings, text).is_ok() {
         return Ok(());
     }
+    let rows = store.network_statuses().await?.into_iter().map(|line| line.network);
+    let counts = store.session_counts().await?.into_iter().map(|(network, _, _)| network);
+    known(settings, rows.chain(counts), text)
+}
+
+/// The same where the names that are there besides are these.
+pub(super) fn known(
+    settings: &Settings,
+    there: impl IntoIterator<Item = String>,
+    text: &str,
+) -> Result<(), Failure> {
     let mut known: BTreeSet<String> = settings.networks.iter().map(|network| network.slug.to_string()).collect();
-    known.extend(store.network_statuses().await?.into_iter().map(|line| line.network));
-    known.extend(store.session_counts().await?.into_iter().map(|(network, _, _)| network));
+    known.extend(there);
     if known.contains(text) {
         return Ok(());
     }

@@ -13,7 +13,7 @@ use crate::settings::Settings;
 use crate::store::Store;
 
 /// How often it is looked whether it is done.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 pub(super) async fn run(settings: &Settings, asked: &Rescan) -> Result<(), Failure> {
     let (Some(from), Some(to)) = (asked.from, asked.to) else {

@@ -7,13 +7,12 @@ use tokio::time::{Instant, sleep};
 
 use super::args::Rescan;
 use super::exit::{Exit, Failure};
-use super::{connect, names, output};
+use super::{connect, names, output, rescan};
 use crate::chain::{Error, Pool};
 use crate::domain::{BlockNumber, BlockRef, Slug};
 use crate::settings::{Network, Settings};
 use crate::store::{NetworkRow, Store};
 
-const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Heights asked for in one batch.
 const BATCH: usize = 64;
 
@@ -124,6 +123,6 @@ async fn wait(store: &Store, slug: &Slug, patience: Duration) -> Result<(), Fail
             let reason = format!("network {slug} is still halted after {waited}; `deposit-watcher status` says why");
             return Err(Failure::new(Exit::Unavailable, reason));
         }
-        sleep(LOOK_EVERY).await;
+        sleep(rescan::LOOK_EVERY).await;
     }
 }

@@ -105,7 +105,7 @@ impl Line {
             }
             ("blind", None, why) => {
                 let why = why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
-                format!("{network} gives no heads to who works it{why}; `deposit-watcher check` asks its endpoints")
+                format!("{network} gives its holder no heads{why}; `deposit-watcher check` asks its endpoints")
             }
             ("idle", None, _) => format!("{network} is worked by nobody; start `deposit-watcher run`"),
             (_, None, Some(why)) => format!("{network} is worked with trouble: {why}"),
@@ -246,10 +246,10 @@ mod tests {
         assert_eq!(line("working", None, None), "");
         let blind = line("blind", None, Some("no endpoint is usable: one is down"));
         assert!(
-            blind.starts_with("base gives no heads to who works it: no endpoint is usable: one is down; "),
+            blind.starts_with("base gives its holder no heads: no endpoint is usable: one is down; "),
             "{blind}"
         );
-        assert!(line("blind", None, None).starts_with("base gives no heads to who works it; "));
+        assert!(line("blind", None, None).starts_with("base gives its holder no heads; "));
         assert_eq!(line("working", None, Some("a\nb")), "base is worked with trouble: a b\n");
         assert_eq!(line("halted", Some("other genesis"), Some("x")), "base is halted: other genesis\n");
     }

@@ -142,7 +142,7 @@ async fn a_blind_network_says_why_as_its_holder_found() {
     assert_eq!(line["state"], "blind");
     assert!(why.starts_with("no endpoint is usable: local is down"), "{why}");
     let text = program.ok(&["status"]);
-    assert!(text.contains(&format!("anvil gives no heads to who works it: {why}; `deposit-watcher check`")), "{text}");
+    assert!(text.contains(&format!("anvil gives its holder no heads: {why}; `deposit-watcher check`")), "{text}");
     assert!(program.ok(&["status", "--output", "csv"]).lines().next().unwrap().ends_with(",overpaid,why"));
     // With its holder the reason goes.
     watcher.signal("TERM");

@@ -160,13 +160,7 @@ async fn known(settings: &Settings, reading: &mut Reading, whose: &Whose) -> Res
         Failure::usage(format!("nothing here knows a {what} {text:?}: {}", names::hint(text, &valid)))
     };
     if let Some(text) = whose.network.as_deref().filter(|text| names::network(settings, text).is_err()) {
-        let mut valid = reading.networks().await?;
-        valid.extend(settings.networks.iter().map(|network| network.slug.to_string()));
-        valid.sort();
-        valid.dedup();
-        if !valid.iter().any(|name| name == text) {
-            return Err(unknown("network", text, &valid));
-        }
+        names::known(settings, reading.networks().await?, text)?;
     }
     if let Some(text) = &whose.business {
         let near = reading.businesses_like(text).await?;

@@ -1,7 +1,6 @@
 //! `transfers assign`, `ignore`, `refund`, `release`: asks the holder to carry out what a person decides, and waits a while
 //! until it has. What cannot be is refused at once, by the same judgement. Idempotent: what is so already is not asked for.
 
-use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
@@ -13,9 +12,6 @@ use crate::domain::{Deed, LogId, SessionId};
 use crate::settings::{Network, Settings};
 use crate::store::{SettlementLine, Store};
 use crate::watcher::settlement::{Refusal, Ruling, judge};
-
-/// How often it is looked whether it is done.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Fields of a decision.
 pub(super) const COLUMNS: Columns = Columns {
@@ -131,7 +127,7 @@ async fn wait(store: &Store, network: &Network, which: &Which, id: i64, decision
                 format!("settlement {id} of {slug} is not done after {waited}; {why}"),
             ));
         }
-        sleep(LOOK_EVERY).await;
+        sleep(rescan::LOOK_EVERY).await;
     }
 }
 
