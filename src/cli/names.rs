@@ -66,11 +66,7 @@ pub(super) async fn filter(settings: &Settings, store: &Store, text: Option<&str
 }
 
 /// The same where the names that are there besides are these.
-pub(super) fn known(
-    settings: &Settings,
-    there: impl IntoIterator<Item = String>,
-    text: &str,
-) -> Result<(), Failure> {
+pub(super) fn known(settings: &Settings, there: impl IntoIterator<Item = String>, text: &str) -> Result<(), Failure> {
     let mut known: BTreeSet<String> = settings.networks.iter().map(|network| network.slug.to_string()).collect();
     known.extend(there);
     if known.contains(text) {

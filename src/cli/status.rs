@@ -245,10 +245,7 @@ mod tests {
         };
         assert_eq!(line("working", None, None), "");
         let blind = line("blind", None, Some("no endpoint is usable: one is down"));
-        assert!(
-            blind.starts_with("base gives its holder no heads: no endpoint is usable: one is down; "),
-            "{blind}"
-        );
+        assert!(blind.starts_with("base gives its holder no heads: no endpoint is usable: one is down; "), "{blind}");
         assert!(line("blind", None, None).starts_with("base gives its holder no heads; "));
         assert_eq!(line("working", None, Some("a\nb")), "base is worked with trouble: a b\n");
         assert_eq!(line("halted", Some("other genesis"), Some("x")), "base is halted: other genesis\n");

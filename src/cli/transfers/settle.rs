@@ -1,7 +1,6 @@
 //! `transfers assign`, `ignore`, `refund`, `release`: asks the holder to carry out what a person decides, and waits a while
 //! until it has. What cannot be is refused at once, by the same judgement. Idempotent: what is so already is not asked for.
 
-
 use tokio::time::{Instant, sleep};
 
 use crate::cli::args_transfers::{Decision, Which};

@@ -84,6 +84,8 @@ pub(crate) struct Oracle<'a> {
     got: HashMap<&'a str, U256>,
     in_parts: BTreeSet<&'a str>,
     untied: BTreeSet<&'a str>,
+    /// Transfers for which several sessions tied when they came, whatever became of them.
+    held: BTreeSet<usize>,
     last: HashMap<&'a str, B256>,
     pub(crate) owners: Vec<Owner>,
 }
@@ -92,8 +94,8 @@ impl<'a> Oracle<'a> {
     /// `chain`: the transfers of the final chain to addresses that a session names, in chain order.
     pub(crate) fn judge(rules: &'a Rules, claims: &'a [Claim], chain: &'a [Money]) -> Oracle<'a> {
         let first = Oracle::pass(rules, claims, chain, &BTreeSet::new());
-        // Those whose tie the final chain alone does not settle stand where they stood.
-        let in_doubt = |at: &usize| first.owners[*at] == Err("ambiguous") && chain[*at].stood.is_some();
+        // Those that tied, and were told apart by money that the final chain does not have, stand where they stood.
+        let in_doubt = |at: &usize| first.held.contains(at) && chain[*at].stood.is_some();
         let standing: BTreeSet<usize> = (0..chain.len()).filter(in_doubt).collect();
         if standing.is_empty() { first } else { Oracle::pass(rules, claims, chain, &standing) }
     }
@@ -101,8 +103,8 @@ impl<'a> Oracle<'a> {
     fn pass(rules: &'a Rules, claims: &'a [Claim], chain: &'a [Money], standing: &BTreeSet<usize>) -> Oracle<'a> {
         let owners = vec![Err("nobody"); chain.len()];
         let (got, last) = (HashMap::new(), HashMap::new());
-        let (in_parts, untied) = (BTreeSet::new(), BTreeSet::new());
-        let mut oracle = Oracle { rules, claims, chain, got, in_parts, untied, last, owners };
+        let (in_parts, untied, held) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let mut oracle = Oracle { rules, claims, chain, got, in_parts, untied, held, last, owners };
         for (at, money) in chain.iter().enumerate() {
             let stood = money.stood.as_ref().filter(|_| standing.contains(&at));
             match oracle.find(at) {
@@ -110,6 +112,7 @@ impl<'a> Oracle<'a> {
                 Ok(tied) => match tied.iter().find(|c| Some(&c.id) == stood) {
                     Some(stood) => oracle.give(at, stood),
                     None => {
+                        oracle.held.insert(at);
                         oracle.owners[at] = Err("ambiguous");
                         oracle.untie(&tied);
                     }

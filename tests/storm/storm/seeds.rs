@@ -23,3 +23,8 @@ fn an_invented_transfer_is_taken_away_at_the_very_end() {
 fn confirmed_by_a_rewind_that_met_a_held_row() {
     passes(1_230);
 }
+
+#[test]
+fn a_tie_stays_told_apart_when_the_money_that_told_it_is_gone() {
+    passes(2_034);
+}
