@@ -103,8 +103,13 @@ async fn a_session_opened_in_mid_step_is_seen_at_once() {
     let mut rig = Rig::with(rules).await;
     rig.settle().await;
     let (mut in_time, mut in_its_transaction) = (0, 0);
-    for polls in 1..80 {
-        let (id, shop) = (format!("dep_{polls}"), account(1_000 + u64::from(polls)));
+    // How far a step comes in so many polls is not the same each time.
+    for turn in 0..800u32 {
+        let polls = 1 + turn % 40;
+        if polls == 1 && in_time > 5 && in_its_transaction > 0 {
+            break;
+        }
+        let (id, shop) = (format!("dep_{turn}"), account(1_000 + u64::from(turn)));
         let head = rig.world.mine(vec![rig.pay(shop, HUNDRED)]).block.number.0;
         rig.pool.forgive();
         let mut watcher = rig.lay_down();
