@@ -199,6 +199,8 @@ async fn a_month_with_reorganisations_is_closed_to_the_base_unit() {
     let end: NaiveDate = MONTH.1.parse().unwrap();
     clock.to(at(first - Duration::days(DAYS_BEFORE), 9));
     let chain = Chain::start_with(&["--timestamp", &Utc::now().timestamp().to_string()]).await;
+    // No reorganisation takes back what the payers own.
+    chain.evm.mine(10).await.unwrap();
     let rig = Rig::new(&[chain.section().with("reorg_window = 64")]).await;
     let mut process = rig.run().await;
     rig.scanned("anvil", &chain).await;
