@@ -44,9 +44,9 @@ impl Clock {
 
     /// Puts it to this time or up to a second later; whoever asks sees it at once.
     fn to(&mut self, time: DateTime<Utc>) {
-        self.offset += time - Utc::now();
+        self.offset = TimeDelta::seconds((self.offset + (time - Utc::now())).num_seconds() + 1);
         let new = self.file.with_extension("new");
-        std::fs::write(&new, format!("{:+}\n", self.offset.num_seconds() + 1)).unwrap();
+        std::fs::write(&new, format!("{:+}\n", self.offset.num_seconds())).unwrap();
         std::fs::rename(&new, &self.file).unwrap();
         assert!((time - Utc::now()).abs() < Duration::seconds(30), "the clock stands at {}, not {time}", Utc::now());
     }
