@@ -330,7 +330,7 @@ struct Receipts {
     served_by: BTreeSet<String>,
 }
 
-fn is_among(endpoints: &[Arc<Endpoint>], one: &Endpoint) -> bool {
+pub(super) fn is_among(endpoints: &[Arc<Endpoint>], one: &Endpoint) -> bool {
     endpoints.iter().any(|endpoint| endpoint.key() == one.key())
 }
 

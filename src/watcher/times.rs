@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::ruling::Ruling;
+use super::ruling::{Ruling, is_among};
 use super::second_look::count;
 use super::{Error, Watcher};
 use crate::chain::{Endpoint, Logs};
@@ -51,7 +51,7 @@ impl Watcher {
                 let mut headers = Vec::new();
                 for (block, told) in contested.iter().zip(told) {
                     let Some(paying) = paying.iter().find(|paying| paying.block == *block) else { continue };
-                    match told.filter(|(header, words)| *words >= self.words_on(paying, header)) {
+                    match told.filter(|(_, words)| *words >= self.words_needed()) {
                         Some((header, _)) => headers.push(header),
                         None => {
                             let why = "endpoints disagree about its time, or too few tell it";
@@ -74,14 +74,6 @@ impl Watcher {
         Ok(())
     }
 
-    /// How many operators must say a time: as many as must agree; two, where there are two, to take back what was stored.
-    fn words_on(&self, paying: &Paying, header: &Header) -> u64 {
-        let operators: BTreeSet<&str> = self.pool.endpoints().iter().map(|endpoint| endpoint.operator()).collect();
-        let otherwise = paying.time.is_some_and(|time| time != header.time);
-        let least = if otherwise && operators.len() > 1 { 2 } else { 1 };
-        self.words_needed().max(least)
-    }
-
     /// The headers of these blocks, and how many operators gave them, each where everybody who can be asked and has the
     /// block dates it the same.
     async fn headers_of(&self, witnesses: &[Arc<Endpoint>], blocks: &[BlockRef]) -> Vec<Option<(Header, u64)>> {
@@ -90,7 +82,7 @@ impl Watcher {
         }
         let heights: Vec<BlockNumber> = blocks.iter().map(|block| block.number).collect();
         let others = self.pool.healthy();
-        let others = others.iter().filter(|other| !witnesses.iter().any(|witness| witness.key() == other.key()));
+        let others = others.iter().filter(|other| !is_among(witnesses, other));
         let mut told: Vec<(BTreeSet<&str>, Vec<Header>)> = blocks.iter().map(|_| Default::default()).collect();
         let asked: Vec<&Arc<Endpoint>> = witnesses.iter().chain(others).collect();
         for endpoint in asked {

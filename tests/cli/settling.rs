@@ -75,6 +75,26 @@ async fn what_makes_no_sense_is_refused_at_once() {
     assert!(program.run(&words("release", "0", &[])).stdout.ends_with("no decision holds for it; nothing to do\n"));
 }
 
+/// Who sees his mistake before a watcher has carried it out takes it back: nothing is given to anybody.
+#[tokio::test]
+async fn a_release_withdraws_a_decision_that_still_waits() {
+    let (database, program) = world().await;
+    program.ok(&words("assign", "0", &["dep_late"]));
+    let asked = program.ok(&words("release", "0", &[]));
+    assert!(asked.starts_with("settlement 2 of anvil is asked for"), "{asked}");
+    let _watcher = Watcher::start(&program, &["watch"]);
+    let pool = database.pool().await;
+    let begun = std::time::Instant::now();
+    let waiting = "SELECT count(*) FROM settlements WHERE outcome IS NULL";
+    while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&pool).await.unwrap() > 0 {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(60), "it waits still");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let shown = program.ok(&["transfers", "show", TX]);
+    assert!(shown.contains("(withdrawn by settlement 2)"), "{shown}");
+    assert_eq!(program.json(&["sessions", "show", "dep_late"])["status"], "EXPIRED");
+}
+
 #[tokio::test]
 async fn a_decision_waits_for_a_watcher_is_carried_out_and_can_be_undone() {
     let (database, program) = world().await;
