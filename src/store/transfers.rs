@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::sessions::Destination;
 use super::{Error, Store, Unit, codec};
 use crate::domain::{
-    Address, Assignment, BlockNumber, LogId, SessionId, Slug, Time, Transfer, TransferState, TxHash, Units, Unmatched,
+    Address, Assignment, BlockNumber, LogId, SessionId, Slug, Time, Transfer, TxHash, Units, Unmatched,
 };
 
 /// A canonical transfer as the database has it.
@@ -33,8 +33,8 @@ pub struct StoredTransfer {
     pub reason: Option<Unmatched>,
     /// The session it had before a reorganisation.
     pub had: Option<SessionId>,
-    /// True once it is CONFIRMED.
-    pub confirmed: bool,
+    /// Since when it is CONFIRMED.
+    pub confirmed_at: Option<Time>,
     /// True once the second look agreed.
     pub verified: bool,
     /// True when a person settled it.
@@ -316,8 +316,8 @@ impl Unit {
         let sessions: Vec<String> = sessions.iter().map(|id| id.0.clone()).collect();
         let rows = sqlx::query!(
             r#"SELECT t.block_hash, t.log_index, t.block_number, t.tx_hash, t.token_address, t.to_address, t.from_address,
-                      t.amount_units::text AS "units!", t.paid_at, t.seen_at, t.session_id, t.reason, t.had_session, t.state,
-                      t.verified, t.settled IS NOT NULL AS "settled!"
+                      t.amount_units::text AS "units!", t.paid_at, t.seen_at, t.session_id, t.reason, t.had_session,
+                      t.confirmed_at, t.verified, t.settled IS NOT NULL AS "settled!"
                  FROM unnest($2::text[], $3::text[]) AS g (token, recipient)
                  JOIN transfers t ON t.network = $1 AND t.to_address = g.recipient AND t.token_address = g.token AND t.state <> 'ORPHANED'
                 WHERE t.state = 'SEEN' OR t.session_id = ANY($4) OR (t.reason = 'ambiguous' AND t.settled IS NULL)
@@ -343,7 +343,7 @@ impl Unit {
                     session: row.session_id.map(SessionId),
                     reason: row.reason.as_deref().and_then(Unmatched::parse),
                     had: row.had_session.map(SessionId),
-                    confirmed: TransferState::parse(&row.state) == Some(TransferState::Confirmed),
+                    confirmed_at: row.confirmed_at,
                     verified: row.verified,
                     settled: row.settled,
                 })

@@ -223,7 +223,7 @@ impl<'a> Place<'_, 'a> {
             Assignment::Session(id) => stored.session.as_ref() == Some(id),
             Assignment::None(reason) => stored.session.is_none() && stored.reason == Some(*reason),
         };
-        if same && verdict.confirmed == stored.confirmed {
+        if same && verdict.confirmed == stored.confirmed_at.is_some() {
             return;
         }
         let fresh = stored.session.is_none() && stored.reason.is_none();
@@ -241,7 +241,7 @@ impl<'a> Place<'_, 'a> {
         for (entry, stored) in self.group.transfers.iter().zip(&self.stored) {
             match &entry.standing {
                 // Of what is not confirmed there is a verdict.
-                Standing::Pays(id) if entry.confirmed => {
+                Standing::Pays(id) if entry.confirmed_at.is_some() => {
                     paid.entry(id).or_default().push(Paid { stored, units: entry.units, confirmed: true });
                 }
                 Standing::Pays(_) | Standing::Open | Standing::Settled(_) => {}
@@ -307,7 +307,7 @@ struct Paid<'a> {
 }
 
 fn entry(stored: &StoredTransfer, deep: Option<BlockNumber>) -> Entry {
-    let standing = match (&stored.session, stored.settled || stored.confirmed) {
+    let standing = match (&stored.session, stored.settled || stored.confirmed_at.is_some()) {
         (Some(session), true) => Standing::Pays(session.clone()),
         (None, true) if stored.settled || stored.reason != Some(Unmatched::Ambiguous) => {
             Standing::Settled(stored.reason)
@@ -323,8 +323,8 @@ fn entry(stored: &StoredTransfer, deep: Option<BlockNumber>) -> Entry {
         seen_at: stored.seen_at,
         standing,
         had: stored.had.clone(),
-        verified: stored.confirmed || stored.verified && deep.is_some_and(|deep| stored.number <= deep),
-        confirmed: stored.confirmed,
+        verified: stored.confirmed_at.is_some() || stored.verified && deep.is_some_and(|deep| stored.number <= deep),
+        confirmed_at: stored.confirmed_at,
     }
 }
 

@@ -107,8 +107,8 @@ pub struct Entry {
     pub had: Option<SessionId>,
     /// The second look agreed.
     pub verified: bool,
-    /// It is CONFIRMED already, though it may wait for an owner.
-    pub confirmed: bool,
+    /// Since when it is CONFIRMED, though it may wait for an owner.
+    pub confirmed_at: Option<Time>,
 }
 
 /// Whether a transfer's owner may still change by rule.

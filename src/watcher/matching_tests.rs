@@ -68,7 +68,7 @@ fn pays(amount: u64, second: i64) -> Entry {
         standing: Standing::Open,
         had: None,
         verified: false,
-        confirmed: false,
+        confirmed_at: None,
     }
 }
 
@@ -81,9 +81,9 @@ fn verified(entry: Entry) -> Entry {
     Entry { verified: true, ..entry }
 }
 
-/// Verified, and confirmed while it was held.
+/// Verified, and confirmed while it was held, a minute after it was mined.
 fn waits(entry: Entry) -> Entry {
-    Entry { verified: true, confirmed: true, ..entry }
+    Entry { verified: true, confirmed_at: Some(entry.paid_at + TimeDelta::seconds(60)), ..entry }
 }
 
 fn stands(entry: Entry, name: &str) -> Entry {

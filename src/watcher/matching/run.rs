@@ -120,7 +120,7 @@ impl<'a> Run<'a> {
 
     /// What a person settled before it was confirmed is so once it was looked at twice: no rule has a say in whose it is.
     fn confirm(&mut self, index: usize, entry: &Entry, assignment: Assignment) {
-        if let Some(slot) = self.verdicts.get_mut(index).filter(|_| !entry.confirmed) {
+        if let Some(slot) = self.verdicts.get_mut(index).filter(|_| entry.confirmed_at.is_none()) {
             *slot = Some(Verdict { id: entry.id, assignment, confirmed: entry.verified, by_age: false });
         }
     }
@@ -214,7 +214,7 @@ impl<'a> Run<'a> {
         }
         let equals = self.equals(entry.units, tied);
         let confirmed = self.certain(entry) && equals.iter().all(|(_, e)| e.verified);
-        if equals.len() < tied.len() || (!confirmed && equals.iter().any(|(_, e)| e.confirmed)) {
+        if equals.len() < tied.len() || (!confirmed && equals.iter().any(|(_, e)| e.confirmed_at.is_some())) {
             return;
         }
         for (&(held, entry), &session) in equals.iter().zip(tied) {
@@ -277,16 +277,23 @@ impl<'a> Run<'a> {
     }
 
     /// Rule 4: why nobody takes it. A session of just this amount explains it better than others; what is said of a
-    /// session that would take money comes last.
+    /// session that would take money comes last. Nothing is explained by a session that came when it was confirmed.
     fn reason(&self, open: &[usize], entry: &Entry, otherwise: Unmatched) -> Unmatched {
         let why = |sessions: &mut dyn Iterator<Item = usize>| {
             sessions.filter_map(|session| self.closed(session, entry)).min()
         };
-        let meant = |&session: &usize| self.session(session).is_some_and(|s| s.amount == entry.units);
-        if let Some(closed) = why(&mut self.sessions().filter(meant)) {
+        let of = |session: usize| self.session(session);
+        let meant = |&session: &usize| of(session).is_some_and(|s| s.amount == entry.units);
+        let known =
+            |&session: &usize| entry.confirmed_at.is_none_or(|at| of(session).is_some_and(|s| s.accepted_at <= at));
+        if let Some(closed) = why(&mut self.sessions().filter(known).filter(meant)) {
             return closed.into();
         }
-        if open.is_empty() { why(&mut self.sessions()).map_or(Unmatched::Late, Unmatched::from) } else { otherwise }
+        if open.is_empty() {
+            why(&mut self.sessions().filter(known)).map_or(Unmatched::Late, Unmatched::from)
+        } else {
+            otherwise
+        }
     }
 
     /// Why a session takes no such transfer, if it does not.
@@ -327,7 +334,7 @@ impl<'a> Run<'a> {
     /// Gives it to a session, unless it is confirmed and what tells its owner is not.
     fn pay(&mut self, index: usize, entry: &Entry, session: usize) {
         let confirmed = entry.verified && self.certain(entry);
-        if entry.confirmed && !confirmed {
+        if entry.confirmed_at.is_some() && !confirmed {
             return self.leave(index, entry, Unmatched::Ambiguous);
         }
         self.assign(index, entry, session, confirmed);
@@ -353,7 +360,7 @@ impl<'a> Run<'a> {
     }
 
     fn leave(&mut self, index: usize, entry: &Entry, reason: Unmatched) {
-        let confirmed = entry.confirmed || (entry.verified && self.certain(entry));
+        let confirmed = entry.confirmed_at.is_some() || (entry.verified && self.certain(entry));
         if let Some(slot) = self.verdicts.get_mut(index) {
             *slot = Some(Verdict { id: entry.id, assignment: Assignment::None(reason), confirmed, by_age: false });
         }

@@ -119,8 +119,8 @@ fn looked_at(world: &World, looks: &[(usize, usize)]) -> BTreeMap<u64, String> {
         last.extend(words(&verdicts));
         for verdict in verdicts {
             let t = stored.transfers.iter_mut().find(|t| t.id == verdict.id).unwrap();
-            assert!(!t.confirmed || verdict.confirmed, "what was confirmed stays so");
-            t.confirmed = verdict.confirmed;
+            assert!(t.confirmed_at.is_none() || verdict.confirmed, "what was confirmed stays so");
+            t.confirmed_at = verdict.confirmed.then_some(Time::MAX_UTC);
             t.standing = match verdict.assignment {
                 Assignment::Session(id) if verdict.confirmed => Standing::Pays(id),
                 Assignment::None(reason) if verdict.confirmed && reason != Unmatched::Ambiguous => {
@@ -130,7 +130,7 @@ fn looked_at(world: &World, looks: &[(usize, usize)]) -> BTreeMap<u64, String> {
             };
         }
     }
-    assert!(stored.transfers.iter().all(|t| t.confirmed), "all is confirmed once all is verified");
+    assert!(stored.transfers.iter().all(|t| t.confirmed_at.is_some()), "all is confirmed once all is verified");
     last
 }
 

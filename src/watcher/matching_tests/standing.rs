@@ -57,6 +57,15 @@ fn what_is_held_comes_too_late_once_all_are_paid() {
 }
 
 #[test]
+fn what_was_held_is_not_explained_by_a_session_that_came_after_it_was_confirmed() {
+    let came =
+        |second| [session("a", 100), session("b", 100), Session { accepted_at: at(second), ..session("c", 100) }];
+    let transfers = [stands(pays(100, 10), "a"), waits(pays(100, 11)), stands(pays_by(2, 100, 12), "b")];
+    assert_eq!(say(&came(71), &transfers), "early!", "it was confirmed at 71");
+    assert_eq!(say(&came(72), &transfers), "already_paid!");
+}
+
+#[test]
 fn what_is_held_stays_in_doubt_while_one_it_was_meant_for_is_unpaid() {
     let brief = Session { expires_at: at(11), ..session("a", 100) };
     let transfers = [pays(100, 10), had(pays(30, 11), "a"), pays_by(2, 100, 12)].map(verified);
