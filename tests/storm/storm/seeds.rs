@@ -28,3 +28,8 @@ fn confirmed_by_a_rewind_that_met_a_held_row() {
 fn a_tie_stays_told_apart_when_the_money_that_told_it_is_gone() {
     passes(2_034);
 }
+
+#[test]
+fn a_tie_is_told_apart_by_rule_once_the_money_that_told_it_was_gone() {
+    passes(530);
+}

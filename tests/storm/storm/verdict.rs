@@ -61,13 +61,16 @@ impl Stored {
     }
 }
 
+/// Address, base units with their sign, session and time of money that was confirmed and taken back.
+type Reverted = (String, String, String, When);
+
 impl Seed {
     pub(crate) async fn verdict(&mut self) {
         let rows =
             sqlx::query("SELECT *, amount_units::text AS units FROM transfers").fetch_all(&self.rig.outside).await;
         let rows: Vec<Stored> = rows.unwrap().iter().map(stored).collect();
-        let reverted: Vec<(String, String, String)> = sqlx::query_as(
-            "SELECT to_address, units::text, session_id FROM ledger WHERE kind = 'revert' AND session_id IS NOT NULL",
+        let reverted: Vec<Reverted> = sqlx::query_as(
+            "SELECT to_address, units::text, session_id, booked_at FROM ledger WHERE kind = 'revert' AND session_id IS NOT NULL",
         )
         .fetch_all(&self.rig.outside)
         .await
@@ -96,7 +99,7 @@ impl Seed {
     /// Each transfer of the final chain to a watched address is canonical exactly once, confirmed, and just as mined; and
     /// nothing else is. Returns them in chain order. One that was mined before any session named its address need not
     /// be there.
-    fn compare_with_the_chain(&self, rows: &[Stored], reverted: &[(String, String, String)]) -> Vec<Money> {
+    fn compare_with_the_chain(&self, rows: &[Stored], reverted: &[Reverted]) -> Vec<Money> {
         let canonical: HashMap<(B256, u64), &Stored> =
             rows.iter().filter(|row| row.state != "ORPHANED").map(|row| ((row.block, row.index), row)).collect();
         let mut money = Vec::new();
@@ -120,8 +123,12 @@ impl Seed {
                     (tx.hash, log.address, Address::from_word(log.topics[1]), to, units, block.time)
                 );
                 assert_eq!(row.state, "CONFIRMED", "log {index} of block {}: {row:?}", block.number);
-                let other_half = |(at, lost, session): &&(String, String, String)| {
-                    *at == format!("{to:#x}") && *lost == format!("-{units}") && row.owner.as_ref() != Some(session)
+                // What was confirmed only after the other half was gone did not stand by it.
+                let other_half = |(at, lost, session, when): &&Reverted| {
+                    *at == format!("{to:#x}")
+                        && *lost == format!("-{units}")
+                        && row.owner.as_ref() != Some(session)
+                        && row.confirmed_at.is_some_and(|confirmed| confirmed < *when)
                 };
                 money.push(Money {
                     stood: row.owner.clone().filter(|_| reverted.iter().any(|line| other_half(&line))),
