@@ -44,8 +44,8 @@ impl House {
     pub(super) fn new(settings: &Settings, store: Store, shutdown: CancellationToken) -> Result<House, BuildError> {
         let mut posts = Vec::new();
         for network in settings.networks.iter().filter(|network| network.enabled) {
-            // Built and thrown away: it dials nothing, and says now what would else be said at the first lease.
-            Pool::connect(network)?;
+            // Says now what would else be said at the first lease.
+            Pool::try_connect(network)?;
             posts.push(Arc::new(Post {
                 network: Arc::new(network.clone()),
                 pool: Mutex::default(),

@@ -15,6 +15,7 @@ use super::work::{Desk, work};
 use crate::chain::Pool;
 use crate::settings::Network;
 use crate::store::{Error, Lease, Store, ToBeHad};
+use crate::telemetry;
 use crate::watcher::Watcher;
 
 /// How often a network that somebody else holds is asked for.
@@ -125,6 +126,7 @@ impl Reach {
             pool.first().await.is_ok()
         };
         let found = timeout(TRIED_WITHIN, trying).await.unwrap_or(false);
+        telemetry::release(&network.slug);
         if !found {
             let why = "none of its endpoints can be reached from here";
             tracing::warn!(network = %network.slug, why, "the network is left to the watcher that works it");

@@ -46,13 +46,6 @@ impl Drop for Tenure {
         self.renewer.abort();
         self.post.set_pool(None);
         telemetry::release(self.post.slug());
-        for endpoint in &self.post.network.endpoints {
-            let [slug, key] = [self.post.slug().as_str(), endpoint.key.as_str()];
-            telemetry::RPC_ENDPOINT_UP.set(&[slug, key], false);
-            for state in telemetry::ENDPOINT_STATES {
-                telemetry::RPC_ENDPOINT_STATE.set(&[slug, key, state], false);
-            }
-        }
     }
 }
 

@@ -39,27 +39,44 @@ pub struct Pool {
     listeners: OnceLock<Vec<AbortHandle>>,
 }
 
-impl Pool {
-    /// Builds the transports; dials nothing.
-    pub fn connect(network: &settings::Network) -> Result<Pool, BuildError> {
-        Pool::connect_within(network, Limits::default())
-    }
+/// What the endpoints of a network are asked through, in the order of the configuration.
+struct Transports {
+    all: Vec<(EndpointKey, BoxTransport)>,
+    sockets: Vec<(EndpointKey, Dialler)>,
+}
 
-    /// The same with other limits.
-    pub fn connect_within(network: &settings::Network, limits: Limits) -> Result<Pool, BuildError> {
-        let mut transports = Vec::with_capacity(network.endpoints.len());
-        let mut sockets = Vec::new();
+impl Transports {
+    fn build(network: &settings::Network, limits: Limits) -> Result<Transports, BuildError> {
+        let mut transports = Transports { all: Vec::with_capacity(network.endpoints.len()), sockets: Vec::new() };
         for endpoint in &network.endpoints {
             let key = endpoint.key.clone();
             let unusable = |reason: String| BuildError { endpoint: key.clone(), reason };
             let dialler = Dialler::new(endpoint.url.clone(), limits);
             let transport = transport(&dialler).map_err(unusable)?;
             if dialler.is_socket() {
-                sockets.push((key.clone(), dialler));
+                transports.sockets.push((key.clone(), dialler));
             }
-            transports.push((key, transport));
+            transports.all.push((key, transport));
         }
-        Ok(Pool::build(network, transports, sockets, limits))
+        Ok(transports)
+    }
+}
+
+impl Pool {
+    /// Builds the transports; dials nothing.
+    pub fn connect(network: &settings::Network) -> Result<Pool, BuildError> {
+        Pool::connect_within(network, Limits::default())
+    }
+
+    /// Whether [`Pool::connect`] would succeed; nothing is kept, and no metric names it.
+    pub fn try_connect(network: &settings::Network) -> Result<(), BuildError> {
+        Transports::build(network, Limits::default()).map(drop)
+    }
+
+    /// The same with other limits.
+    pub fn connect_within(network: &settings::Network, limits: Limits) -> Result<Pool, BuildError> {
+        let Transports { all, sockets } = Transports::build(network, limits)?;
+        Ok(Pool::build(network, all, sockets, limits))
     }
 
     /// A pool over other transports, in the order given; operator and priority come from `network` by key.

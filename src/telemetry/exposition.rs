@@ -72,10 +72,10 @@ pub fn initialise(labels: Labels) {
     BUILD_INFO.set(&[env!("CARGO_PKG_VERSION")], true);
 }
 
-/// Sets the gauges of a network to 0, except those of this process' own endpoints and tasks: who loses a network's lock
-/// no longer speaks for it.
+/// Sets the gauges of a network to 0, except those of this process' own tasks: who does not hold a network's lock does
+/// not speak for it, nor for its endpoints.
 pub fn release(slug: &Slug) {
-    let own = |metric: &Description| metric.labels.iter().any(|label| ["endpoint", "task"].contains(&label.name));
+    let own = |metric: &Description| metric.labels.iter().any(|label| label.name == "task");
     let all = configured(Clone::clone);
     for metric in TABLE.iter().filter(|metric| metric.kind == Kind::Gauge && !own(metric)) {
         initialise_sets(metric, &all, |set| set.first().map(String::as_str) == Some(slug.as_str()));

@@ -153,6 +153,9 @@ async fn who_reaches_no_endpoint_takes_no_network_from_another() {
     // Longer than it takes to ask again.
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(rig.number("SELECT sum(fence)::bigint FROM leases").await, 2, "they stay where they are");
+    let metrics = two.metrics().await;
+    let states = metrics.sum("rpc_endpoint_state", &["network=\"anvil\""]);
+    assert_eq!(states, Some(0.0), "who only tried them does not speak for them");
     // What nobody works it tries all the same.
     one.terminate().await;
     takes(&two, "anvil", TEN_SECONDS).await;

@@ -157,7 +157,7 @@ fn who_lets_a_network_go_shows_0_for_it_and_nothing_else() {
     assert_eq!(value(r#"scanned_block{network="base"}"#), "0");
     assert_eq!(value(r#"lock_held{network="base"}"#), "0");
     assert_eq!(value(r#"scanned_block{network="polygon"}"#), "8");
-    assert_eq!(value(r#"rpc_endpoint_up{network="base",endpoint="b"}"#), "1");
+    assert_eq!(value(r#"rpc_endpoint_up{network="base",endpoint="b"}"#), "0");
     assert_eq!(value(r#"reorgs_total{network="base"}"#), "2");
 }
 
