@@ -87,24 +87,36 @@ pub(crate) struct Oracle<'a> {
     /// Transfers for which several sessions tied when they came, whatever became of them.
     held: BTreeSet<usize>,
     last: HashMap<&'a str, B256>,
+    /// What an earlier pass found.
+    before: Vec<Owner>,
     pub(crate) owners: Vec<Owner>,
 }
 
 impl<'a> Oracle<'a> {
     /// `chain`: the transfers of the final chain to addresses that a session names, in chain order.
     pub(crate) fn judge(rules: &'a Rules, claims: &'a [Claim], chain: &'a [Money]) -> Oracle<'a> {
-        let first = Oracle::pass(rules, claims, chain, &BTreeSet::new());
+        let first = Oracle::pass(rules, claims, chain, &BTreeSet::new(), Vec::new());
         // Those that tied, and were told apart by money that the final chain does not have, stand where they stood.
         let in_doubt = |at: &usize| first.held.contains(at) && chain[*at].stood.is_some();
         let standing: BTreeSet<usize> = (0..chain.len()).filter(in_doubt).collect();
-        if standing.is_empty() { first } else { Oracle::pass(rules, claims, chain, &standing) }
+        let in_order = chain.is_sorted_by_key(|money| money.confirmed_at);
+        if standing.is_empty() && in_order {
+            return first;
+        }
+        Oracle::pass(rules, claims, chain, &standing, first.owners)
     }
 
-    fn pass(rules: &'a Rules, claims: &'a [Claim], chain: &'a [Money], standing: &BTreeSet<usize>) -> Oracle<'a> {
+    fn pass(
+        rules: &'a Rules,
+        claims: &'a [Claim],
+        chain: &'a [Money],
+        standing: &BTreeSet<usize>,
+        before: Vec<Owner>,
+    ) -> Oracle<'a> {
         let owners = vec![Err("nobody"); chain.len()];
         let (got, last) = (HashMap::new(), HashMap::new());
         let (in_parts, untied, held) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        let mut oracle = Oracle { rules, claims, chain, got, in_parts, untied, held, last, owners };
+        let mut oracle = Oracle { rules, claims, chain, got, in_parts, untied, held, last, before, owners };
         for (at, money) in chain.iter().enumerate() {
             let stood = money.stood.as_ref().filter(|_| standing.contains(&at));
             match oracle.find(at) {
@@ -173,7 +185,7 @@ impl<'a> Oracle<'a> {
                 reason = "dust";
             }
         }
-        Err(self.explain(money, reason))
+        Err(self.explain(at, reason))
     }
 
     /// Sessions for this token at this address that a person could pay, if they came in time.
@@ -198,12 +210,22 @@ impl<'a> Oracle<'a> {
     }
 
     /// The first reason that applies, of a session of just this amount before others.
-    fn explain(&self, money: &Money, otherwise: &'static str) -> &'static str {
+    fn explain(&self, at: usize, otherwise: &'static str) -> &'static str {
+        let money = &self.chain[at];
         let usable = self.usable(money);
-        let first = |claims: &mut dyn Iterator<Item = &&Claim>| claims.filter_map(|c| self.refusal(c, money)).min();
-        let meant = first(&mut usable.iter().filter(|c| c.usable == Some(money.units)));
-        let any = first(&mut usable.iter()).filter(|_| self.takers(money).is_empty());
+        let closed = |c: &&Claim| self.refusal(c, money).or(self.was_paid(c, at).then_some((4, "already_paid")));
+        let meant = usable.iter().copied().filter(|c| c.usable == Some(money.units)).filter_map(|c| closed(&c)).min();
+        let any = usable.iter().filter_map(closed).min().filter(|_| usable.iter().all(|c| closed(c).is_some()));
         meant.or(any).map_or(otherwise, |(_, reason)| reason)
+    }
+
+    /// Whether it has its money from transfers further on in the chain that were confirmed before this one was.
+    fn was_paid(&self, claim: &Claim, at: usize) -> bool {
+        let stands = |money: &Money| money.confirmed_at < self.chain[at].confirmed_at;
+        let later = self.chain.iter().zip(&self.before).skip(at + 1);
+        let later = later.filter(|(money, owner)| stands(money) && owner.as_ref() == Ok(&claim.id));
+        let later: U256 = later.map(|(money, _)| money.units).sum();
+        !later.is_zero() && self.got(claim) + later + self.tolerance(claim) >= claim.usable.unwrap()
     }
 
     /// Why a session does not take it; a smaller number applies before a greater one.
@@ -288,7 +310,7 @@ impl<'a> Oracle<'a> {
             let takers = self.takers(money);
             let meant = takers.iter().any(|c| c.usable == Some(money.units));
             if self.owners[at] == Err("ambiguous") && !meant && self.equal(money, &takers).is_empty() {
-                self.owners[at] = Err(self.explain(money, "amount_mismatch"));
+                self.owners[at] = Err(self.explain(at, "amount_mismatch"));
             }
         }
     }

@@ -33,3 +33,13 @@ fn a_tie_stays_told_apart_when_the_money_that_told_it_is_gone() {
 fn a_tie_is_told_apart_by_rule_once_the_money_that_told_it_was_gone() {
     passes(530);
 }
+
+#[test]
+fn a_tie_is_told_apart_by_the_money_that_told_it_and_came_back() {
+    passes(2_906);
+}
+
+#[test]
+fn what_waited_in_dispute_is_explained_by_what_was_confirmed_meanwhile() {
+    passes(3_692);
+}

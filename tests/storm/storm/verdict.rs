@@ -61,7 +61,7 @@ impl Stored {
     }
 }
 
-/// Address, base units with their sign, session and time of money that was confirmed and taken back.
+/// Address, base units with their sign, session and time of money that was confirmed, taken back and did not return.
 type Reverted = (String, String, String, When);
 
 impl Seed {
@@ -70,7 +70,9 @@ impl Seed {
             sqlx::query("SELECT *, amount_units::text AS units FROM transfers").fetch_all(&self.rig.outside).await;
         let rows: Vec<Stored> = rows.unwrap().iter().map(stored).collect();
         let reverted: Vec<Reverted> = sqlx::query_as(
-            "SELECT to_address, units::text, session_id, booked_at FROM ledger WHERE kind = 'revert' AND session_id IS NOT NULL",
+            "SELECT to_address, units::text, session_id, booked_at FROM ledger l WHERE kind = 'revert' AND session_id IS NOT NULL
+                AND NOT EXISTS (SELECT FROM transfers t WHERE t.tx_hash = l.tx_hash AND t.session_id = l.session_id
+                                                          AND t.state = 'CONFIRMED')",
         )
         .fetch_all(&self.rig.outside)
         .await
@@ -337,7 +339,9 @@ fn neighbourhood(about: &Money, chain: &[Money], owners: &[super::oracle::Owner]
         let found = row.map(|row| row.owner.clone().or(row.reason.clone()).unwrap_or_default()).unwrap_or_default();
         let tx = &format!("{:#x}", money.tx)[2..8];
         let (had, stood) = (&money.had, &money.stood);
-        format!("{tx} {} {} {found} {owner:?} had {had:?} stood {stood:?}", money.paid_at, money.units)
+        let (paid, seen, confirmed) = (money.paid_at, money.seen_at.time(), money.confirmed_at.time());
+        let times = format!("paid {paid} seen {seen} confirmed {confirmed}");
+        format!("{tx} {} {found} {owner:?} had {had:?} stood {stood:?} {times}", money.units)
     };
     there.map(line).collect::<Vec<_>>().join("\n")
 }
