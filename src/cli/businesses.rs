@@ -49,7 +49,7 @@ pub(super) async fn unknown(office: &Office, id: &str) -> Failure {
     };
     let ids: Vec<&str> = all.iter().map(|business| business.id.0.as_str()).collect();
     let hint = super::names::hint(id, &ids);
-    Failure::failed(format!(
+    Failure::usage(format!(
         "there is no business {id:?}: {hint}; `deposit-watcher businesses create … --name …` adds one"
     ))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::exit::Failure;
-use crate::domain::{SessionStatus, Token, Zone};
+use crate::domain::{SessionId, SessionStatus, Token, Zone};
 use crate::settings::{Network, Settings, nearest};
 use crate::store::Store;
 
@@ -84,6 +84,21 @@ pub(super) fn token<'n>(network: &'n Network, text: &str) -> Result<&'n Token, F
         let slug = &network.slug;
         Failure::usage(format!("no token {text:?} is configured on network {slug}: {}", hint(text, &valid)))
     })
+}
+
+/// There is no session of this id: the one that begins with it or is nearest, or how to find it.
+pub(super) async fn no_session(store: &Store, id: &SessionId) -> Failure {
+    let there = match store.session_ids_near(id).await {
+        Ok(there) => there,
+        Err(error) => return error.into(),
+    };
+    let there: Vec<&str> = there.iter().map(String::as_str).collect();
+    let longer = there.iter().copied().find(|other| id.0.len() >= 5 && other.starts_with(&id.0));
+    let hint = match longer.or_else(|| nearest(&id.0, &there)) {
+        Some(near) => format!("did you mean {near}?"),
+        None => "`deposit-watcher sessions list` shows the newest".to_owned(),
+    };
+    Failure::usage(format!("there is no session {:?}; {hint}", id.0))
 }
 
 /// The nearest valid one, and all of them.

@@ -3,7 +3,7 @@
 use super::args::Pay;
 use super::exit::{Exit, Failure};
 use super::output::{self, Columns, Output};
-use super::{connect, refusals};
+use super::{connect, names, refusals};
 use crate::deposits::simulation::{Deed, Done, NotSimulated, Sum};
 use crate::domain::SessionId;
 use crate::settings::Settings;
@@ -16,7 +16,10 @@ const COLUMNS: Columns = Columns {
 pub(super) async fn run(settings: &Settings, asked: &Pay) -> Result<(), Failure> {
     let office = connect::office(settings).await?;
     let id = SessionId(asked.session.clone());
-    let done = office.simulate(&id, &deed(asked)).await.map_err(|refusal| refused(refusal, &id))?;
+    let done = match office.simulate(&id, &deed(asked)).await {
+        Ok(done) => done,
+        Err(refusal) => return Err(refused(refusal, settings, &id).await),
+    };
     match asked.shape.output {
         Output::Text => output::print(&in_words(&done)),
         Output::Json | Output::Csv => output::one(&done, COLUMNS, asked.shape.output),
@@ -44,11 +47,12 @@ fn in_words(done: &Done) -> String {
     )
 }
 
-fn refused(refusal: NotSimulated, id: &SessionId) -> Failure {
+async fn refused(refusal: NotSimulated, settings: &Settings, id: &SessionId) -> Failure {
     match refusal {
-        NotSimulated::NotFound => {
-            Failure::failed(format!("there is no session {:?}; `deposit-watcher sessions list` shows the newest", id.0))
-        }
+        NotSimulated::NotFound => match connect::ready(&settings.database).await {
+            Ok(store) => names::no_session(&store, id).await,
+            Err(failure) => failure,
+        },
         NotSimulated::Faults(faults) => refusals::usage(&faults, &[]),
         NotSimulated::NotATestnet(why) | NotSimulated::Impossible(why) => Failure::failed(why),
         NotSimulated::Unavailable(why) => Failure::new(Exit::Unavailable, why),

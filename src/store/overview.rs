@@ -198,6 +198,19 @@ impl Store {
         Ok(rows)
     }
 
+    /// Ids of sessions that somebody may mean who says this one: its neighbours by name, and the newest.
+    pub async fn session_ids_near(&self, id: &SessionId) -> Result<Vec<String>, Error> {
+        let ids = sqlx::query_scalar!(
+            r#"(SELECT id AS "id!" FROM deposit_sessions WHERE id >= $1 ORDER BY id LIMIT 10)
+               UNION (SELECT id FROM deposit_sessions WHERE id < $1 ORDER BY id DESC LIMIT 10)
+               UNION (SELECT id FROM deposit_sessions ORDER BY accepted_at DESC LIMIT 1000)"#,
+            id.0,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(ids)
+    }
+
     /// Transfers, newest first: of a session (or once of it), of an address, of a transaction, unmatched ones only.
     pub async fn transfer_lines(
         &self,

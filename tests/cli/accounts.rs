@@ -40,7 +40,7 @@ async fn a_business_is_made_listed_closed_and_opened_again() {
     assert!(program.run(&words("businesses create shop --name x")).reason(2).contains("ID: is another business's"));
     assert!(program.run(&words("businesses create Shop --name x")).reason(2).contains("ID: must be 1 to 64"));
     assert!(program.run(&["businesses", "create", "--name", "a\nb"]).reason(2).contains("--name: must not hold"));
-    assert!(program.run(&words("businesses disable shp")).reason(1).contains("did you mean shop?"));
+    assert!(program.run(&words("businesses disable shp")).reason(2).contains("did you mean shop?"));
 }
 
 #[tokio::test]
@@ -78,7 +78,7 @@ async fn a_widget_takes_every_flag_and_tells_every_fault() {
         assert!(ended.stderr.contains(flag), "{flag} {ended:?}");
     }
     assert_eq!((ended.stderr.lines().count(), ended.stdout.as_str()), (7, ""), "{ended:?}");
-    assert!(program.run(&words("widgets create --business shp --name x")).reason(1).contains("did you mean shop?"));
+    assert!(program.run(&words("widgets create --business shp --name x")).reason(2).contains("did you mean shop?"));
     let no_file = program.run(&words("widgets create --business shop --name x --metadata-schema none.json")).reason(2);
     assert!(no_file.starts_with("--metadata-schema: none.json cannot be read"), "{no_file}");
     program.file("bad.json", "{");
@@ -90,7 +90,7 @@ async fn a_widget_takes_every_flag_and_tells_every_fault() {
     );
     assert!(program.run(&words("widgets show wid_none")).reason(1).contains("`deposit-watcher widgets list`"));
     assert!(
-        program.run(&words("widgets list --business nobody")).reason(1).contains("there is no business \"nobody\"")
+        program.run(&words("widgets list --business nobody")).reason(2).contains("there is no business \"nobody\"")
     );
 }
 
@@ -151,7 +151,7 @@ async fn a_key_is_made_rotated_and_ended() {
     assert!(
         program
             .run(&["api-keys", "create", "--business", "nobody", "--name", "x", "--set", KEY])
-            .reason(1)
+            .reason(2)
             .contains("no business")
     );
     assert!(program.run(&words("api-keys disable key_none")).reason(1).contains("`deposit-watcher api-keys list`"));

@@ -97,8 +97,22 @@ async fn what_the_office_refuses_is_told_by_its_flag() {
 async fn what_is_not_there_is_1_and_what_nobody_knows_is_2() {
     let database = followed().await;
     let program = Program::at(&database.url());
-    for line in [["sessions", "show", "dep_x"], ["sessions", "cancel", "dep_x"], ["transfers", "show", TX]] {
-        program.run(&line).reason(1);
+    program.run(&["transfers", "show", TX]).reason(1);
+    for verb in ["show", "cancel"] {
+        let newest = program.run(&["sessions", verb, "dep_x"]).reason(2);
+        assert_eq!(newest, "there is no session \"dep_x\"; `deposit-watcher sessions list` shows the newest");
+    }
+    for id in ["dep_5f1db7562688d35a", "dep_5f1db7000000000a", "dep_9999999999999999"] {
+        program.ok(&create("5", id));
+    }
+    for (typed, meant) in [
+        ("dep_5f1db7562688d35b", "dep_5f1db7562688d35a"),
+        ("5f1db7562688d35a", "dep_5f1db7562688d35a"),
+        ("dep_5f1db756", "dep_5f1db7562688d35a"),
+        ("dep_99", "dep_9999999999999999"),
+    ] {
+        let told = program.run(&["sessions", "show", typed]).reason(2);
+        assert_eq!(told, format!("there is no session {typed:?}; did you mean {meant}?"));
     }
     for list in ["sessions", "transfers"] {
         assert!(program.run(&[list, "list", "--network", "anvl"]).reason(2).contains("did you mean anvil?"));

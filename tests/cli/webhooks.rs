@@ -111,14 +111,14 @@ async fn an_endpoint_is_made_listed_rotated_and_disabled() {
     let refused = |line: &str, code| shop.run(line).reason(code);
     assert!(refused("webhooks create --url http://10.0.0.1/", 2).contains("--url: names an address"));
     assert!(
-        refused("webhooks create --url https://shop.example --business nobody", 1).contains("no business \"nobody\"")
+        refused("webhooks create --url https://shop.example --business nobody", 2).contains("no business \"nobody\"")
     );
     for words in [
         "create --url https://shop.example/ --business defalt",
         "list --business defalt",
         "deliveries --business defalt",
     ] {
-        assert!(refused(&format!("webhooks {words}"), 1).contains("did you mean default?"), "{words}");
+        assert!(refused(&format!("webhooks {words}"), 2).contains("did you mean default?"), "{words}");
     }
     assert!(refused("webhooks show we_unknown", 1).contains("we_unknown"));
     assert!(refused("webhooks deliveries whd_unknown", 1).contains("whd_unknown"));

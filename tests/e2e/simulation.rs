@@ -186,7 +186,7 @@ async fn nothing_is_sent_where_it_should_not_be() {
     let head = chain.evm.head().await.unwrap().block;
 
     let (code, why) = refused(&rig, &["dep_nowhere"]).await;
-    assert!(code == 1 && why.contains("no session \"dep_nowhere\""), "{why}");
+    assert!(code == 2 && why.contains("no session \"dep_nowhere\"; did you mean dep_here?"), "{why}");
     for (words, flag) in [
         (&["dep_here", "--amount", "0.0000001"], "--amount: has more decimals"),
         (&["dep_here", "--amount", "0"], "--amount: must"),

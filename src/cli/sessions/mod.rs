@@ -8,6 +8,7 @@ mod show;
 
 use super::args::Sessions;
 use super::exit::Failure;
+use super::names;
 use super::output::Columns;
 use crate::domain::SessionId;
 use crate::settings::Settings;
@@ -49,6 +50,8 @@ pub(super) async fn run(settings: &Settings, asked: &Sessions) -> Result<(), Fai
 /// The session of this id, or why there is none.
 async fn find(store: &Store, id: &SessionId) -> Result<SessionLine, Failure> {
     let found = store.session_lines(Some(id), None, None, 1).await?.pop();
-    let cure = "`deposit-watcher sessions list` shows the newest";
-    found.ok_or_else(|| Failure::failed(format!("there is no session {:?}; {cure}", id.0)))
+    match found {
+        Some(found) => Ok(found),
+        None => Err(names::no_session(store, id).await),
+    }
 }

@@ -7,7 +7,7 @@ use crate::cli::args_transfers::{Decision, Which};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::{self, Columns, Output};
 use crate::cli::{connect, names, person, reasons, rescan};
-use crate::domain::{Deed, LogId, SessionId};
+use crate::domain::{Deed, LogId};
 use crate::settings::{Network, Settings};
 use crate::store::{SettlementLine, Store};
 use crate::watcher::settlement::{Refusal, Ruling, judge};
@@ -68,7 +68,10 @@ async fn found(store: &Store, network: &Network, which: &Which) -> Result<LogId,
 
 async fn ruling(store: &Store, network: &Network, log: LogId, deed: &Deed) -> Result<Ruling, Failure> {
     let payee = match deed.session() {
-        Some(id) => Some(store.payee(id).await?.ok_or_else(|| no_session(id))?),
+        Some(id) => match store.payee(id).await? {
+            Some(payee) => Some(payee),
+            None => return Err(names::no_session(store, id).await),
+        },
         None => None,
     };
     let matter = store.matter(&network.slug, log).await?;
@@ -83,10 +86,6 @@ async fn waits(store: &Store, network: &Network, which: &Which) -> Result<bool, 
     Ok(lines
         .iter()
         .any(|line| line.network == network.slug.as_str() && line.log_index == index && line.outcome.is_none()))
-}
-
-fn no_session(id: &SessionId) -> Failure {
-    Failure::failed(format!("there is no session {:?}: `deposit-watcher sessions list` shows the newest", id.0))
 }
 
 fn text(why: &Refusal) -> String {
