@@ -16,6 +16,9 @@ use super::seed::Seed;
 /// So many of the addresses are his business; at the others the oracle knows all.
 const HIS: usize = 3;
 
+/// What a transfer `t` is, wherever it stands.
+const KEY: &str = "concat_ws(' ', t.tx_hash, t.token_address, t.from_address, t.to_address, t.amount_units)";
+
 /// Decisions about transfers that are the same in all but their place.
 type Held = BTreeMap<String, Vec<String>>;
 
@@ -62,18 +65,22 @@ impl Seed {
         let refund = (kind == "refund").then(|| format!("0x{}", "5".repeat(64)));
         // Some press the button twice.
         for _ in 0..if self.dice.percent(25) { 2 } else { 1 } {
-            sqlx::query(
-                "INSERT INTO settlements (network, block_hash, log_index, kind, session_id, refund_tx, note, os_user)
-             VALUES ('net', $1, $2, $3, $4, $5, 'in a storm', 'anna')",
-            )
+            let (id, about): (i64, String) = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+                "INSERT INTO settlements AS d (network, block_hash, log_index, kind, session_id, refund_tx, note, os_user)
+                 SELECT network, block_hash, log_index, $3, $4, $5, 'in a storm', 'anna'
+                   FROM transfers WHERE network = 'net' AND block_hash = $1 AND log_index = $2
+              RETURNING id, (SELECT {KEY} FROM transfers t WHERE t.network = d.network AND t.block_hash = d.block_hash
+                                                             AND t.log_index = d.log_index)"
+            )))
             .bind(&block)
             .bind(index)
             .bind(kind)
             .bind(&payee)
             .bind(&refund)
-            .execute(&self.rig.outside)
+            .fetch_one(&self.rig.outside)
             .await
             .unwrap();
+            self.asked.insert(id, about);
         }
         self.say(format!("a person asks: {kind} {} log {index} to {to} {payee:?}", &block[..8]));
         self.hit("person: asks");
@@ -83,14 +90,23 @@ impl Seed {
     pub(super) async fn judge_the_person(&mut self) -> BTreeSet<Address> {
         let waiting: i64 = self.count("SELECT count(*) FROM settlements WHERE outcome IS NULL").await;
         assert_eq!(waiting, 0, "what a person asked for is not answered");
-        const KEY: &str = "concat_ws(' ', t.tx_hash, t.token_address, t.from_address, t.to_address, t.amount_units)";
-        let decided = self
-            .held(format!(
-                "SELECT {KEY}, concat_ws(' ', d.kind, d.session_id) FROM settlements d
-                   JOIN transfers t ON t.network = d.network AND t.block_hash = d.block_hash AND t.log_index = d.log_index
-                  WHERE d.outcome = 'done' AND d.kind <> 'release' AND NOT EXISTS (SELECT FROM settlements u WHERE u.undoes = d.id)"
-            ))
-            .await;
+        let decisions: Vec<(i64, String, String)> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+            "SELECT d.id, {KEY}, concat_ws(' ', d.kind, d.session_id) FROM settlements d
+               JOIN transfers t ON t.network = d.network AND t.block_hash = d.block_hash AND t.log_index = d.log_index
+              WHERE d.outcome = 'done' AND d.kind <> 'release' AND NOT EXISTS (SELECT FROM settlements u WHERE u.undoes = d.id)"
+        )))
+        .fetch_all(&self.rig.outside)
+        .await
+        .unwrap();
+        let mut decided = Held::new();
+        for (id, key, what) in decisions {
+            // What was invented, and in whose place another log stands, took the decision about it along.
+            if self.asked.get(&id) == Some(&key) {
+                decided.entry(key).or_default().push(what);
+            } else {
+                self.hit("person: decided about what was invented");
+            }
+        }
         let found = self
             .held(format!(
                 "SELECT {KEY}, concat_ws(' ', CASE settled WHEN 'assigned' THEN 'assign' WHEN 'ignored' THEN 'ignore' ELSE 'refund' END,

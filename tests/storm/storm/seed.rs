@@ -29,6 +29,8 @@ pub(crate) struct Seed {
     pub(crate) dice: Dice,
     /// There is a person who settles.
     pub(crate) has_a_person: bool,
+    /// What he saw when he asked, by the number of the decision.
+    pub(crate) asked: HashMap<i64, String>,
     pub(crate) trace: Trace,
     pub(crate) coverage: Coverage,
     pub(crate) claims: Vec<Claim>,
@@ -119,6 +121,7 @@ impl Seed {
             rig,
             dice,
             has_a_person: seed.is_multiple_of(4),
+            asked: HashMap::new(),
             trace,
             coverage: Coverage::new(),
             claims: Vec::new(),

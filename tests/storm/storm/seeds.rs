@@ -43,3 +43,8 @@ fn a_tie_is_told_apart_by_the_money_that_told_it_and_came_back() {
 fn what_waited_in_dispute_is_explained_by_what_was_confirmed_meanwhile() {
     passes(3_692);
 }
+
+#[test]
+fn a_decision_about_an_invented_log_ends_where_another_one_stands_in_its_place() {
+    passes(3_856);
+}
