@@ -45,7 +45,7 @@ impl House {
         let mut posts = Vec::new();
         for network in settings.networks.iter().filter(|network| network.enabled) {
             // Says now what would else be said at the first lease.
-            Pool::try_connect(network)?;
+            Pool::can_connect(network)?;
             posts.push(Arc::new(Post {
                 network: Arc::new(network.clone()),
                 pool: Mutex::default(),

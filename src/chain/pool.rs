@@ -69,7 +69,7 @@ impl Pool {
     }
 
     /// Whether [`Pool::connect`] would succeed; nothing is kept, and no metric names it.
-    pub fn try_connect(network: &settings::Network) -> Result<(), BuildError> {
+    pub fn can_connect(network: &settings::Network) -> Result<(), BuildError> {
         Transports::build(network, Limits::default()).map(drop)
     }
 

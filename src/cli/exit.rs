@@ -13,7 +13,7 @@ pub enum Exit {
     Done,
     /// It could not be done.
     Failed,
-    /// The command line makes no sense.
+    /// The command line makes no sense, or names what there is not.
     Usage,
     /// A check found something.
     Found,

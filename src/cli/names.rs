@@ -86,15 +86,17 @@ pub(super) fn token<'n>(network: &'n Network, text: &str) -> Result<&'n Token, F
     })
 }
 
-/// There is no session of this id: the one that begins with it or is nearest, or how to find it.
+/// There is no session of this id: the only one that begins with it, or the nearest, or how to find it.
 pub(super) async fn no_session(store: &Store, id: &SessionId) -> Failure {
     let there = match store.session_ids_near(id).await {
         Ok(there) => there,
         Err(error) => return error.into(),
     };
     let there: Vec<&str> = there.iter().map(String::as_str).collect();
-    let longer = there.iter().copied().find(|other| id.0.len() >= 5 && other.starts_with(&id.0));
-    let hint = match longer.or_else(|| nearest(&id.0, &there)) {
+    // An id that was cut off, unless several begin so.
+    let mut longer = there.iter().copied().filter(|other| other.starts_with(&id.0));
+    let only = longer.next().filter(|_| longer.next().is_none());
+    let hint = match only.or_else(|| nearest(&id.0, &there)) {
         Some(near) => format!("did you mean {near}?"),
         None => "`deposit-watcher sessions list` shows the newest".to_owned(),
     };

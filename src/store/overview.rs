@@ -203,7 +203,8 @@ impl Store {
         let ids = sqlx::query_scalar!(
             r#"(SELECT id AS "id!" FROM deposit_sessions WHERE id >= $1 ORDER BY id LIMIT 10)
                UNION (SELECT id FROM deposit_sessions WHERE id < $1 ORDER BY id DESC LIMIT 10)
-               UNION (SELECT id FROM deposit_sessions ORDER BY accepted_at DESC LIMIT 1000)"#,
+               UNION (SELECT id FROM deposit_sessions ORDER BY accepted_at DESC LIMIT 1000)
+               ORDER BY 1"#,
             id.0,
         )
         .fetch_all(&self.pool)

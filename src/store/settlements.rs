@@ -344,6 +344,25 @@ impl Unit {
         Ok(())
     }
 
+    /// Refuses what waits about transfers that a second look took back: it is not about the log that stands in such a
+    /// one's place. Who takes a decision back may still do so: it comes back with its transfer.
+    pub async fn refuse_about(&mut self, slug: &Slug, invented: &[LogId]) -> Result<(), Error> {
+        let hashes: Vec<String> = invented.iter().map(|id| codec::hash_text(id.block_hash)).collect();
+        let indexes: Vec<i64> = invented.iter().map(|id| codec::index(id.log_index)).collect();
+        sqlx::query!(
+            "UPDATE settlements s SET answered_at = clock_timestamp(), outcome = 'refused',
+                    answer = 'the second look did not find it there; `transfers show` tells what stands'
+               FROM unnest($2::text[], $3::bigint[]) AS n (block_hash, log_index)
+              WHERE s.network = $1 AND s.block_hash = n.block_hash AND s.log_index = n.log_index AND s.outcome IS NULL AND s.kind <> 'release'",
+            slug.as_str(),
+            &hashes,
+            &indexes,
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
     /// Transfers at these destinations that a person had settled, whose block left the chain, and that stand on it again in
     /// another get back what was decided of them. Equal ones of one transaction do so in their order, one for each decision.
     pub async fn restore_settled(&mut self, slug: &Slug, destinations: &[Destination]) -> Result<(), Error> {

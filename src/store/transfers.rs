@@ -235,8 +235,7 @@ impl Unit {
         Ok((places.collect::<Result<_, _>>()?, u64::try_from(confirmed).unwrap_or(u64::MAX)))
     }
 
-    /// Orphans transfers that a second look proved invented; returns how many of them had been confirmed. What was decided
-    /// about one is not about the log that stands in its place: a decision that still waits is refused.
+    /// Orphans transfers that a second look proved invented; returns how many of them had been confirmed.
     pub async fn orphan_invented(&mut self, slug: &Slug, invented: &[LogId]) -> Result<u64, Error> {
         let hashes: Vec<String> = invented.iter().map(|id| codec::hash_text(id.block_hash)).collect();
         let indexes: Vec<i64> = invented.iter().map(|id| codec::index(id.log_index)).collect();
@@ -252,16 +251,6 @@ impl Unit {
             &indexes,
         )
         .fetch_all(self.connection())
-        .await?;
-        sqlx::query!(
-            "UPDATE settlements s SET answered_at = clock_timestamp(), outcome = 'refused', answer = 'there was no such transfer: the second look took it back'
-               FROM unnest($2::text[], $3::bigint[]) AS n (block_hash, log_index)
-              WHERE s.network = $1 AND s.block_hash = n.block_hash AND s.log_index = n.log_index AND s.outcome IS NULL",
-            slug.as_str(),
-            &hashes,
-            &indexes,
-        )
-        .execute(self.connection())
         .await?;
         Ok(u64::try_from(rows.iter().filter(|row| row.confirmed).count()).unwrap_or(u64::MAX))
     }

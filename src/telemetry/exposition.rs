@@ -75,9 +75,9 @@ pub fn initialise(labels: Labels) {
 /// Sets the gauges of a network to 0, except those of this process' own tasks: who does not hold a network's lock does
 /// not speak for it, nor for its endpoints.
 pub fn release(slug: &Slug) {
-    let own = |metric: &Description| metric.labels.iter().any(|label| label.name == "task");
+    let of_networks = |metric: &Description| metric.labels.first().is_some_and(|label| label.name == "network");
     let all = configured(Clone::clone);
-    for metric in TABLE.iter().filter(|metric| metric.kind == Kind::Gauge && !own(metric)) {
+    for metric in TABLE.iter().filter(|metric| metric.kind == Kind::Gauge && of_networks(metric)) {
         initialise_sets(metric, &all, |set| set.first().map(String::as_str) == Some(slug.as_str()));
     }
 }

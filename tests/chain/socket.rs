@@ -284,14 +284,24 @@ async fn a_peer_that_breaks_every_socket_is_not_stormed() {
         || Message::text("{"),
         || Message::text(r#"{"jsonrpc":"2.0","id":99,"error":null,"result":"0x1"}"#),
     ];
-    let storms = poison.map(|poison| storm(move |_, _| vec![poison()]));
-    for (all, last) in futures_util::future::join_all(storms).await {
-        assert!(
-            (4..=11).contains(&all),
-            "{all} connections: two, and then one in a tenth of a second at most, ever fewer"
-        );
-        assert!(last <= 3, "{last} of {all} connections in the last third: pauses grow");
+    // A machine that stands still for a moment puts connections into the last third that belong before it: pauses that do
+    // not grow show every time.
+    let mut crowded = Vec::new();
+    for _ in 0..3 {
+        let storms = poison.map(|poison| storm(move |_, _| vec![poison()]));
+        let seen = futures_util::future::join_all(storms).await;
+        for (all, _) in &seen {
+            assert!(
+                (4..=11).contains(all),
+                "{all} connections: two, and then one in a tenth of a second at most, ever fewer"
+            );
+        }
+        if seen.iter().all(|(_, last)| *last <= 3) {
+            return;
+        }
+        crowded.push(seen);
     }
+    panic!("connections, and those of them in the last third: {crowded:?}: pauses grow");
 }
 
 /// A head each time, so that every subscription seems to work: pauses still are as long as they must be.

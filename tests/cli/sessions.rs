@@ -94,7 +94,7 @@ async fn what_the_office_refuses_is_told_by_its_flag() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_1_and_what_nobody_knows_is_2() {
+async fn a_name_that_there_is_not_is_2_and_a_transfer_that_there_is_not_is_1() {
     let database = followed().await;
     let program = Program::at(&database.url());
     program.run(&["transfers", "show", TX]).reason(1);

@@ -276,24 +276,22 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Rule 4: why nobody takes it. A session of just this amount explains it better than others; what is said of a
-    /// session that would take money comes last. Nothing is explained by a session that came when it was confirmed.
+    /// Rule 4: why nobody takes it. A session of just this amount explains it better than others, one that came after it
+    /// was confirmed worse than all; what is said of a session that would take money comes last.
     fn reason(&self, open: &[usize], entry: &Entry, otherwise: Unmatched) -> Unmatched {
-        let why = |sessions: &mut dyn Iterator<Item = usize>| {
-            sessions.filter_map(|session| self.closed(session, entry)).min()
+        let closed = |(session, s): (usize, &Session)| {
+            let came_after = entry.confirmed_at.is_some_and(|at| at < s.accepted_at);
+            Some((came_after, self.closed(session, entry)?))
         };
-        let of = |session: usize| self.session(session);
-        let meant = |&session: &usize| of(session).is_some_and(|s| s.amount == entry.units);
-        let known =
-            |&session: &usize| entry.confirmed_at.is_none_or(|at| of(session).is_some_and(|s| s.accepted_at <= at));
-        if let Some(closed) = why(&mut self.sessions().filter(known).filter(meant)) {
+        let sessions = || self.group.sessions.iter().enumerate();
+        let meant = sessions().filter(|(_, s)| s.amount == entry.units).filter_map(closed).min();
+        if let Some((false, closed)) = meant {
             return closed.into();
         }
-        if open.is_empty() {
-            why(&mut self.sessions().filter(known)).map_or(Unmatched::Late, Unmatched::from)
-        } else {
-            otherwise
+        if !open.is_empty() {
+            return otherwise;
         }
+        sessions().filter_map(closed).min().map_or(Unmatched::Late, |(_, closed)| closed.into())
     }
 
     /// Why a session takes no such transfer, if it does not.

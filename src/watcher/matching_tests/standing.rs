@@ -63,6 +63,8 @@ fn what_was_held_is_not_explained_by_a_session_that_came_after_it_was_confirmed(
     let transfers = [stands(pays(100, 10), "a"), waits(pays(100, 11)), stands(pays_by(2, 100, 12), "b")];
     assert_eq!(say(&came(71), &transfers), "early!", "it was confirmed at 71");
     assert_eq!(say(&came(72), &transfers), "already_paid!");
+    let alone = [Session { accepted_at: at(72), ..session("a", 100) }];
+    assert_eq!(say(&alone, &[waits(pays(100, 11))]), "early!", "where there is no other one, it does");
 }
 
 #[test]

@@ -101,11 +101,22 @@ impl Seed {
         let mut decided = Held::new();
         for (id, key, what) in decisions {
             // What was invented, and in whose place another log stands, took the decision about it along.
-            if self.asked.get(&id) == Some(&key) {
+            if self.asked[&id] == key {
                 decided.entry(key).or_default().push(what);
             } else {
                 self.hit("person: decided about what was invented");
             }
+        }
+        let refused: Vec<(i64, String)> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+            "SELECT d.id, {KEY} FROM settlements d
+               JOIN transfers t ON t.network = d.network AND t.block_hash = d.block_hash AND t.log_index = d.log_index
+              WHERE d.answer LIKE 'the second look did not find it there%' AND t.state <> 'ORPHANED'"
+        )))
+        .fetch_all(&self.rig.outside)
+        .await
+        .unwrap();
+        for (id, key) in refused {
+            assert_ne!(self.asked[&id], key, "decision {id} is refused for a transfer that is there as it was");
         }
         let found = self
             .held(format!(
