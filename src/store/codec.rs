@@ -4,7 +4,7 @@
 use alloy::primitives::B256;
 
 use super::Error;
-use crate::domain::{Address, BlockNumber, BlockRef, Units};
+use crate::domain::{Address, BlockNumber, BlockRef, LogId, Units};
 
 pub(super) fn hash_text(hash: B256) -> String {
     format!("{hash:#x}")
@@ -36,6 +36,11 @@ pub(super) fn block(height: i64, hash_text: &str) -> Result<BlockRef, Error> {
 
 pub(super) fn index(log_index: u64) -> i64 {
     i64::try_from(log_index).unwrap_or(i64::MAX)
+}
+
+/// Logs as two columns.
+pub(super) fn logs(ids: &[LogId]) -> (Vec<String>, Vec<i64>) {
+    ids.iter().map(|id| (hash_text(id.block_hash), index(id.log_index))).unzip()
 }
 
 pub(super) fn count(rows: i64) -> u64 {

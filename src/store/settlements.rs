@@ -347,8 +347,7 @@ impl Unit {
     /// Refuses what waits about transfers that a second look took back: it is not about the log that stands in such a
     /// one's place. Who takes a decision back may still do so: it comes back with its transfer.
     pub async fn refuse_about(&mut self, slug: &Slug, invented: &[LogId]) -> Result<(), Error> {
-        let hashes: Vec<String> = invented.iter().map(|id| codec::hash_text(id.block_hash)).collect();
-        let indexes: Vec<i64> = invented.iter().map(|id| codec::index(id.log_index)).collect();
+        let (hashes, indexes) = codec::logs(invented);
         sqlx::query!(
             "UPDATE settlements s SET answered_at = clock_timestamp(), outcome = 'refused',
                     answer = 'the second look did not find it there; `transfers show` tells what stands'

@@ -237,8 +237,7 @@ impl Unit {
 
     /// Orphans transfers that a second look proved invented; returns how many of them had been confirmed.
     pub async fn orphan_invented(&mut self, slug: &Slug, invented: &[LogId]) -> Result<u64, Error> {
-        let hashes: Vec<String> = invented.iter().map(|id| codec::hash_text(id.block_hash)).collect();
-        let indexes: Vec<i64> = invented.iter().map(|id| codec::index(id.log_index)).collect();
+        let (hashes, indexes) = codec::logs(invented);
         let rows = sqlx::query!(
             r#"UPDATE transfers t SET state = 'ORPHANED', verified = false, confirmed_at = NULL, orphaned_at = now()
                  FROM (SELECT x.block_hash, x.log_index, x.state FROM transfers x
