@@ -28,8 +28,8 @@ use client::{Caller, Shop};
 use server::Server;
 use support::Database;
 
-/// Connections, of both sides.
-const CONNECTIONS: usize = 8;
+/// Connections, of each side. How many ask at once decides: of many, one look at the database answers several.
+const CONNECTIONS: [usize; 3] = [8, 32, 64];
 /// How long each figure is measured at a time.
 const LASTS: Duration = Duration::from_secs(5);
 /// How often each side has its turn.
@@ -42,32 +42,34 @@ async fn main() {
     let database = Database::create(&deposit_watcher::store::MIGRATIONS).await;
     let server = Server::start(&database, LIMITS).await;
     let shop = Shop::found(&server);
-    println!("{CONNECTIONS} connections, {} s each, {ROUNDS} times in turns\n", LASTS.as_secs());
-    println!("| | by HTTP, a second | by pgbench, a second | ratio |\n|---|---|---|---|");
-    let opening = |n| shop.opening(n);
-    compare("opening a session", &server, opening, || sql::opening(&database, CONNECTIONS, LASTS));
+    println!("{} s each, {ROUNDS} times in turns\n", LASTS.as_secs());
+    println!("| | connections | by HTTP, a second | by pgbench, a second | ratio |\n|---|---|---|---|---|");
+    let opening = |connections| sql::opening(&database, connections, LASTS);
+    compare("opening a session", &server, |n| shop.opening(n), opening);
     let ids = sql::sessions(&database).await;
-    let reading = |n: usize| shop.reading(&ids[n % ids.len()]);
-    compare("reading one by its id", &server, reading, || sql::reading(&database, CONNECTIONS, LASTS));
+    let reading = |connections| sql::reading(&database, connections, LASTS);
+    compare("reading one by its id", &server, |n| shop.reading(&ids[n % ids.len()]), reading);
     viewers::measure(&server, &shop, &database).await;
     page::measure(&server, &shop, &database).await;
 }
 
-/// Both sides in turns; then the ratio in the middle.
-fn compare(what: &str, server: &Server, request: impl Fn(usize) -> String + Sync, sql: impl Fn() -> f64) {
+/// Both sides in turns, with so many connections each; then the ratio in the middle.
+fn compare(what: &str, server: &Server, request: impl Fn(usize) -> String + Sync, sql: impl Fn(usize) -> f64) {
     let next = AtomicUsize::new(0);
-    let mut ratios = Vec::new();
-    for _ in 0..ROUNDS {
-        let (http, sql) = (measured(&request, &next, server), sql());
-        ratios.push(100.0 * http / sql);
-        println!("| {what} | {http:.0} | {sql:.0} | {:.0} % |", 100.0 * http / sql);
+    for connections in CONNECTIONS {
+        let mut ratios = Vec::new();
+        for _ in 0..ROUNDS {
+            let (http, sql) = (measured(connections, &request, &next, server), sql(connections));
+            ratios.push(100.0 * http / sql);
+            println!("| {what} | {connections} | {http:.0} | {sql:.0} | {:.0} % |", 100.0 * http / sql);
+        }
+        ratios.sort_by(f64::total_cmp);
+        println!("| {what}, in the middle | {connections} | | | {:.0} % |", ratios[ROUNDS / 2]);
     }
-    ratios.sort_by(f64::total_cmp);
-    println!("| {what}, in the middle | | | {:.0} % |", ratios[ROUNDS / 2]);
 }
 
 /// Requests a second over all connections; every one must succeed, and none is sent twice.
-fn measured(request: impl Fn(usize) -> String + Sync, next: &AtomicUsize, server: &Server) -> f64 {
+fn measured(connections: usize, request: impl Fn(usize) -> String + Sync, next: &AtomicUsize, server: &Server) -> f64 {
     let begun = Instant::now();
     let connection = || {
         let mut caller = Caller::connect(server.at);
@@ -80,7 +82,7 @@ fn measured(request: impl Fn(usize) -> String + Sync, next: &AtomicUsize, server
         done
     };
     let done: usize = std::thread::scope(|scope| {
-        let connections: Vec<_> = (0..CONNECTIONS).map(|_| scope.spawn(connection)).collect();
+        let connections: Vec<_> = (0..connections).map(|_| scope.spawn(connection)).collect();
         connections.into_iter().map(|connection| connection.join().unwrap()).sum()
     });
     done as f64 / begun.elapsed().as_secs_f64()

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
+use serde_json::Value;
 use sqlx::{Executor, Row};
 
 use super::support::Database;
@@ -21,12 +22,21 @@ SELECT business_id FROM deposit_addresses WHERE address = '0x' || lpad(to_hex(:n
 COMMIT;
 ";
 
-const READING: &str = "\
-\\set n random(1, 1000)
-SELECT s.*, (SELECT n.scanned_number - max(t.block_number) + 1 FROM transfers t, networks n
-              WHERE t.session_id = s.id AND t.state <> 'ORPHANED' AND n.slug = s.network GROUP BY n.scanned_number) AS confirmations
-  FROM deposit_sessions s WHERE s.id = ANY (ARRAY[(SELECT id FROM bench_ids WHERE n = :n::bigint)]);
-";
+/// How the API names the sessions it reads, and how pgbench names one.
+const IDS: &str = "s.id = ANY (ARRAY(SELECT unnest($1::text[])))";
+const ID: &str = "s.id = ANY (ARRAY[(SELECT id FROM bench_ids WHERE n = :n::bigint)])";
+
+/// Reads one session by the SELECT of the API itself, as sqlx keeps it.
+fn reading_script() -> String {
+    let kept = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.sqlx")).unwrap();
+    let texts = kept.map(|file| {
+        let query: Value = serde_json::from_str(&std::fs::read_to_string(file.unwrap().path()).unwrap()).unwrap();
+        query["query"].as_str().unwrap().to_owned()
+    });
+    let selects: Vec<String> = texts.filter(|text| text.contains(IDS)).collect();
+    let [select] = selects.as_slice() else { panic!("which of them reads sessions? {selects:#?}") };
+    format!("\\set n random(1, 1000)\n{};\n", select.replace(IDS, ID))
+}
 
 /// Where PostgreSQL's packages put it, or in the PATH.
 fn pgbench() -> PathBuf {
@@ -66,7 +76,7 @@ pub(crate) fn opening(database: &Database, connections: usize, lasts: Duration) 
 
 /// Sessions read a second, of those that [`sessions`] chose.
 pub(crate) fn reading(database: &Database, connections: usize, lasts: Duration) -> f64 {
-    measured(database, READING, connections, lasts)
+    measured(database, &reading_script(), connections, lasts)
 }
 
 /// A thousand sessions of the shop.
