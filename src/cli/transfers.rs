@@ -135,7 +135,7 @@ fn sentence(line: &TransferLine) -> String {
     let chain = match line.state.as_str() {
         "SEEN" => "seen once; the second look has not confirmed it yet",
         "CONFIRMED" => "confirmed by both looks",
-        _ => "its block left the chain in a reorganisation",
+        _ => "it is not on the chain: its block left in a reorganisation, or the second look did not find it",
     };
     format!("{whose}; {chain}").replace(char::is_control, " ")
 }

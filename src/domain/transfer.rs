@@ -46,7 +46,7 @@ pub enum TransferState {
     Seen,
     /// Both looks agree.
     Confirmed,
-    /// Its block left the chain.
+    /// Not on the chain: its block left, or the second look did not find it there.
     Orphaned,
 }
 

@@ -1,69 +1,24 @@
 //! What persons decided about transfers: asked for by a row, carried out by the network's holder, kept for good. Not for
 //! judging it: that is the watcher's.
 
+use super::matters::{Matter, Money};
 use super::sessions::Destination;
 use super::{Error, Store, Unit, codec};
-use crate::domain::{
-    Deed, LogId, SessionId, SessionStatus, Settled, Slug, Time, TransferState, TxHash, Units, Unmatched,
-};
+use crate::domain::{Deed, LogId, SessionId, Settled, Slug, Time, TxHash};
 
 /// A decision that waits to be carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettlementAsked {
     /// Its row.
     pub id: i64,
-    /// The transfer, as it stood when it was asked.
+    /// Where the transfer stood when it was asked.
     pub log: LogId,
+    /// The transfer that was judged.
+    pub money: Money,
     /// What is to become of it.
     pub deed: Deed,
     /// A release of the same that was asked for before this was carried out.
     pub withdrawn_by: Option<i64>,
-}
-
-/// The transfer that a decision is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Matter {
-    /// The row.
-    pub log: LogId,
-    /// Its transaction.
-    pub tx_hash: TxHash,
-    /// Token and recipient.
-    pub destination: Destination,
-    /// Base units.
-    pub units: Units,
-    /// What the chain says of it.
-    pub state: TransferState,
-    /// The session it pays, or once paid.
-    pub session: Option<SessionId>,
-    /// Why it pays none; `None` also where that is not derived yet.
-    pub reason: Option<Unmatched>,
-    /// The decision that holds for it.
-    pub decided: Option<(i64, Deed)>,
-}
-
-/// The session that it is to be given to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Payee {
-    /// Its id.
-    pub id: SessionId,
-    /// Slug as written.
-    pub network: String,
-    /// As compared; `None` where it is no destination.
-    pub destination: Option<Destination>,
-    /// Symbol as written.
-    pub currency: String,
-    /// Token contract as written.
-    pub currency_address: String,
-    /// Destination as written.
-    pub deposit_address: String,
-    /// Whole tokens as plain digits.
-    pub amount: String,
-    /// Whole tokens as plain digits, seen ones included.
-    pub received: String,
-    /// As committed.
-    pub status: SessionStatus,
-    /// What it has received is its amount, less the token's tolerance.
-    pub has_all: bool,
 }
 
 /// A line of the audit.
@@ -101,124 +56,50 @@ pub struct SettlementLine {
     pub undoes: Option<i64>,
 }
 
-async fn matter<'c>(by: impl sqlx::PgExecutor<'c>, slug: &Slug, log: LogId) -> Result<Option<Matter>, Error> {
-    let row = sqlx::query!(
-        r#"SELECT t.tx_hash AS "tx_hash!", t.token_address AS "token!", t.to_address AS "to!", t.amount_units::text AS "units!", t.state AS "state!",
-                  t.session_id AS "session?", t.reason AS "reason?", d.id AS "decision?", d.kind AS "kind?", d.session_id AS "payee?",
-                  d.refund_tx AS "refund_tx?"
-             FROM transfers t LEFT JOIN settlements d ON d.id = t.settlement
-            WHERE t.network = $1 AND t.block_hash = $2 AND t.log_index = $3"#,
-        slug.as_str(),
-        codec::hash_text(log.block_hash),
-        codec::index(log.log_index),
-    )
-    .fetch_optional(by)
-    .await?;
-    let Some(row) = row else { return Ok(None) };
-    let decided = match (row.decision, row.kind) {
-        (Some(id), Some(kind)) => Some((id, deed(&kind, row.payee, row.refund_tx.as_deref())?)),
-        _ => None,
-    };
-    let state = TransferState::parse(&row.state);
-    Ok(Some(Matter {
-        log,
-        tx_hash: codec::hash(&row.tx_hash)?,
-        destination: Destination::read(&row.token, &row.to)?,
-        units: codec::units(&row.units)?,
-        state: state.ok_or_else(|| Error::Unreadable(format!("{:?} is no state of a transfer", row.state)))?,
-        session: row.session.map(SessionId),
-        reason: row.reason.as_deref().and_then(Unmatched::parse),
-        decided,
-    }))
-}
-
-async fn payee<'c>(by: impl sqlx::PgExecutor<'c>, id: &SessionId) -> Result<Option<Payee>, Error> {
-    let row = sqlx::query!(
-        r#"SELECT s.network AS "network!", s.token_address AS "token!", s.to_address AS "to!", s.currency AS "currency!",
-                  s.currency_address AS "currency_address!", s.deposit_address AS "deposit_address!",
-                  trim_scale(s.amount)::text AS "amount!", trim_scale(s.received_amount)::text AS "received!", s.payment_status AS "payment_status!",
-                  s.received_amount >= s.amount - least(coalesce(k.tolerance, 0), s.amount / 100) AS "has_all!"
-             FROM deposit_sessions s LEFT JOIN tokens k ON k.network = s.network AND k.address = s.token_address
-            WHERE s.id = $1"#,
-        id.0,
-    )
-    .fetch_optional(by)
-    .await?;
-    let Some(row) = row else { return Ok(None) };
-    Ok(Some(Payee {
-        id: id.clone(),
-        network: row.network,
-        destination: Destination::read(&row.token, &row.to).ok(),
-        currency: row.currency,
-        currency_address: row.currency_address,
-        deposit_address: row.deposit_address,
-        amount: row.amount,
-        received: row.received,
-        status: super::sessions::status(&row.payment_status)?,
-        has_all: row.has_all,
-    }))
-}
-
-fn deed(kind: &str, session: Option<String>, refund_tx: Option<&str>) -> Result<Deed, Error> {
+pub(super) fn deed(kind: &str, session: Option<String>, refund_tx: Option<&str>) -> Result<Deed, Error> {
     let tx = refund_tx.map(codec::hash).transpose()?;
     Deed::read(kind, session.map(SessionId), tx).ok_or_else(|| Error::Unreadable(format!("{kind:?} is no decision")))
 }
 
 impl Store {
-    /// The rows of a log of a transaction: the one that stands on the chain first, then the newest.
-    pub async fn logs_of(&self, slug: &Slug, tx: TxHash, log_index: u64) -> Result<Vec<LogId>, Error> {
-        let rows = sqlx::query!(
-            r#"SELECT block_hash FROM transfers WHERE network = $1 AND tx_hash = $2 AND log_index = $3
-                ORDER BY state = 'ORPHANED', settlement IS NULL, block_number DESC, orphaned_at DESC"#,
-            slug.as_str(),
-            codec::hash_text(tx),
-            codec::index(log_index),
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        rows.iter().map(|row| Ok(LogId { block_hash: codec::hash(&row.block_hash)?, log_index })).collect()
-    }
-
-    /// A transfer as a decision about it finds it.
-    pub async fn matter(&self, slug: &Slug, log: LogId) -> Result<Option<Matter>, Error> {
-        matter(&self.pool, slug, log).await
-    }
-
-    /// A session as a decision to pay it finds it.
-    pub async fn payee(&self, id: &SessionId) -> Result<Option<Payee>, Error> {
-        payee(&self.pool, id).await
-    }
-
     /// Asks for a decision to be carried out, or finds that the same is asked for and waits; returns its number.
     pub async fn ask_settlement(
         &self,
         slug: &Slug,
-        log: LogId,
+        matter: &Matter,
         deed: &Deed,
         note: &str,
         os_user: &str,
     ) -> Result<i64, Error> {
-        let (block, index) = (codec::hash_text(log.block_hash), codec::index(log.log_index));
+        let Matter { log, money, .. } = matter;
         let session = deed.session().map(|session| session.0.as_str());
         let refund_tx = deed.refund_tx().map(codec::hash_text);
         let row = sqlx::query!(
             r#"WITH waiting AS (
                  -- The same, and nothing else asked for since.
-                 SELECT w.id FROM (SELECT id, kind, session_id, refund_tx FROM settlements
+                 SELECT w.id FROM (SELECT id, kind, session_id, refund_tx, tx_hash, token_address, from_address, to_address, amount_units
+                                     FROM settlements
                                     WHERE network = $1 AND block_hash = $2 AND log_index = $3 AND outcome IS NULL ORDER BY id DESC LIMIT 1) w
                   WHERE w.kind = $4 AND w.session_id IS NOT DISTINCT FROM $5 AND w.refund_tx IS NOT DISTINCT FROM $6
+                    AND (w.tx_hash, w.token_address, w.from_address, w.to_address, w.amount_units) = ($9, $10, $11, $12, $13::text::numeric)
                ), asked AS (
-                 INSERT INTO settlements (network, block_hash, log_index, kind, session_id, refund_tx, note, os_user)
-                 SELECT $1, $2, $3, $4, $5, $6, $7, $8 WHERE NOT EXISTS (SELECT FROM waiting) RETURNING id)
+                 INSERT INTO settlements (network, block_hash, log_index, kind, session_id, refund_tx, note, os_user,
+                                          tx_hash, token_address, from_address, to_address, amount_units)
+                 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::text::numeric WHERE NOT EXISTS (SELECT FROM waiting) RETURNING id)
                SELECT id AS "id!" FROM waiting UNION ALL SELECT id FROM asked"#,
             slug.as_str(),
-            block,
-            index,
+            codec::hash_text(log.block_hash),
+            codec::index(log.log_index),
             deed.as_str(),
             session,
             refund_tx,
             note,
             os_user,
+            codec::hash_text(money.tx_hash),
+            codec::address_text(money.destination.token),
+            codec::address_text(money.from),
+            codec::address_text(money.destination.to),
+            money.units.to_string(),
         )
         .fetch_one(&self.pool)
         .await?;
@@ -229,6 +110,7 @@ impl Store {
     pub async fn asked_settlements(&self, slug: &Slug, limit: i64) -> Result<Vec<SettlementAsked>, Error> {
         let rows = sqlx::query!(
             r#"SELECT d.id AS "id!", d.block_hash AS "block_hash!", d.log_index AS "log_index!", d.kind AS "kind!", d.session_id, d.refund_tx,
+                      d.tx_hash, d.token_address, d.from_address, d.to_address, d.amount_units::text AS "units!",
                       (SELECT min(l.id) FROM settlements l WHERE l.network = d.network AND l.block_hash = d.block_hash AND l.log_index = d.log_index
                           AND l.id > d.id AND l.kind = 'release' AND l.outcome IS NULL) AS withdrawn_by
                  FROM settlements d WHERE d.network = $1 AND d.outcome IS NULL ORDER BY d.id LIMIT $2"#,
@@ -242,6 +124,13 @@ impl Store {
                 Ok(SettlementAsked {
                     id: row.id,
                     log: LogId { block_hash: codec::hash(&row.block_hash)?, log_index: codec::count(row.log_index) },
+                    money: Money::read(
+                        &row.tx_hash,
+                        &row.token_address,
+                        &row.from_address,
+                        &row.to_address,
+                        &row.units,
+                    )?,
                     deed: deed(&row.kind, row.session_id, row.refund_tx.as_deref())?,
                     withdrawn_by: row.withdrawn_by,
                 })
@@ -257,12 +146,11 @@ impl Store {
     ) -> Result<Vec<SettlementLine>, Error> {
         let rows = sqlx::query_as!(
             SettlementLine,
-            r#"SELECT d.id AS "settlement!", d.network AS "network!", t.tx_hash AS "tx_hash!", d.log_index AS "log_index!", d.kind AS "kind!",
+            r#"SELECT d.id AS "settlement!", d.network AS "network!", d.tx_hash AS "tx_hash!", d.log_index AS "log_index!", d.kind AS "kind!",
                       d.session_id AS "session_id?", d.refund_tx AS "refund_tx?", d.note AS "note!", d.database_user AS "database_user!",
                       d.os_user AS "os_user!", d.asked_at AS "asked_at!", d.answered_at AS "answered_at?", d.outcome AS "outcome?",
                       d.answer AS "answer?", d.undoes AS "undoes?"
-                 FROM settlements d JOIN transfers t ON t.network = d.network AND t.block_hash = d.block_hash AND t.log_index = d.log_index
-                WHERE ($1::text IS NULL OR t.tx_hash = $1) AND ($2::bigint IS NULL OR d.id = $2) ORDER BY d.id"#,
+                 FROM settlements d WHERE ($1::text IS NULL OR d.tx_hash = $1) AND ($2::bigint IS NULL OR d.id = $2) ORDER BY d.id"#,
             tx.map(codec::hash_text),
             settlement,
         )
@@ -273,22 +161,6 @@ impl Store {
 }
 
 impl Unit {
-    /// [`Store::matter`], in this unit.
-    pub async fn matter(&mut self, slug: &Slug, log: LogId) -> Result<Option<Matter>, Error> {
-        matter(self.connection(), slug, log).await
-    }
-
-    /// [`Store::payee`] in this unit, which holds its row from here on; `None` where another transaction does.
-    pub async fn held_payee(&mut self, id: &SessionId) -> Result<Option<Payee>, Error> {
-        let held = sqlx::query!("SELECT id FROM deposit_sessions WHERE id = $1 FOR NO KEY UPDATE SKIP LOCKED", id.0)
-            .fetch_optional(self.connection())
-            .await?;
-        if held.is_none() {
-            return Ok(None);
-        }
-        payee(self.connection(), id).await
-    }
-
     /// Lets a decision hold for a transfer that was nobody's; a derivation in this unit says what follows. False when it
     /// is not as it was judged.
     pub async fn settle(&mut self, slug: &Slug, asked: &SettlementAsked, how: Settled) -> Result<bool, Error> {
@@ -338,24 +210,6 @@ impl Unit {
             outcome,
             answer,
             undoes,
-        )
-        .execute(self.connection())
-        .await?;
-        Ok(())
-    }
-
-    /// Refuses what waits about transfers that a second look took back: it is not about the log that stands in such a
-    /// one's place. Who takes a decision back may still do so: it comes back with its transfer.
-    pub async fn refuse_about(&mut self, slug: &Slug, invented: &[LogId]) -> Result<(), Error> {
-        let (hashes, indexes) = codec::logs(invented);
-        sqlx::query!(
-            "UPDATE settlements s SET answered_at = clock_timestamp(), outcome = 'refused',
-                    answer = 'the second look did not find it there; `transfers show` tells what stands'
-               FROM unnest($2::text[], $3::bigint[]) AS n (block_hash, log_index)
-              WHERE s.network = $1 AND s.block_hash = n.block_hash AND s.log_index = n.log_index AND s.outcome IS NULL AND s.kind <> 'release'",
-            slug.as_str(),
-            &hashes,
-            &indexes,
         )
         .execute(self.connection())
         .await?;

@@ -206,7 +206,6 @@ impl Watcher {
         if !ruling.invented.is_empty() {
             let ids: Vec<LogId> = ruling.invented.iter().map(Transfer::id).collect();
             effects.reverted = unit.orphan_invented(slug, &ids).await?;
-            unit.refuse_about(slug, &ids).await?;
             unit.orphan_empty_strangers(slug, &ids).await?;
             places.extend(ruling.invented.iter().map(|t| Destination { token: t.token, to: t.to }));
             effects.invented = count(ids.len());

@@ -56,7 +56,7 @@ pub fn judge(deed: &Deed, matter: &Matter, payee: Option<&Payee>, network: &Netw
         (_, None) => {}
     }
     if matter.state == TransferState::Orphaned {
-        return refuse("its block left the chain: where it stands now, if anywhere, `transfers show` tells");
+        return refuse("it is not on the chain: where it stands now, if anywhere, `transfers show` tells");
     }
     if let Some(session) = &matter.session {
         return refuse(format!("it pays session {session} already"));
@@ -70,7 +70,7 @@ pub fn judge(deed: &Deed, matter: &Matter, payee: Option<&Payee>, network: &Netw
         Deed::Refund(_) if matter.state != TransferState::Confirmed => {
             refuse("it is not confirmed yet: money that may still vanish is not sent back")
         }
-        Deed::Refund(tx) if *tx == matter.tx_hash => refuse("that is the transfer itself, not what sent it back"),
+        Deed::Refund(tx) if *tx == matter.money.tx_hash => refuse("that is the transfer itself, not what sent it back"),
         Deed::Ignore | Deed::Refund(_) | Deed::Release => Ruling::Do(None),
     }
 }
@@ -105,7 +105,7 @@ fn assign(matter: &Matter, reason: Unmatched, payee: &Payee, network: &Network) 
     if payee.network != network.slug.as_str() {
         return refuse(format!("session {id} is on network {}", payee.network));
     }
-    let there = matter.destination;
+    let there = matter.money.destination;
     match payee.destination {
         Some(asked) if asked.token != there.token => {
             return refuse(format!("session {id} asks for token {:#x}, this is {:#x}", asked.token, there.token));
@@ -152,7 +152,7 @@ pub fn said(deed: &Deed) -> String {
 /// Whose a transfer is for which no decision holds any more, in words.
 pub fn whose(matter: &Matter) -> String {
     match (matter.state, &matter.session, matter.reason) {
-        (TransferState::Orphaned, _, _) => "its block is off the chain".to_owned(),
+        (TransferState::Orphaned, _, _) => "it is not on the chain".to_owned(),
         (_, Some(session), _) => format!("by the rules it pays session {session}"),
         (_, None, Some(reason)) => format!("by the rules it pays nobody ({})", reason.as_str()),
         (_, None, None) => "by the rules it pays nobody".to_owned(),

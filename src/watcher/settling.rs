@@ -52,6 +52,11 @@ impl Watcher {
         let Some(matter) = unit.matter(&self.network.slug, asked.log).await? else {
             return self.answer(unit, cursor, asked, "refused", "there is no such transfer").await;
         };
+        // An endpoint had invented what was judged: what stands there in truth is other money.
+        if matter.money != asked.money {
+            let told = "another log stands in its place: `transfers show` tells what is there";
+            return self.answer(unit, cursor, asked, "refused", told).await;
+        }
         match judge(&asked.deed, &matter, payee.as_ref(), &self.network) {
             Ruling::Do(undoes) => self.decide(unit, row, cursor, asked, &matter, undoes).await,
             Ruling::Nothing(why) => self.answer(unit, cursor, asked, "nothing", &why).await,
@@ -94,7 +99,7 @@ impl Watcher {
         let mut effects = Effects::default();
         let also: Vec<SessionId> = asked.deed.session().into_iter().chain(&matter.session).cloned().collect();
         let setting = derivation::Setting { also: &also, ..self.setting(row, cursor.block.number, None) };
-        let places = BTreeSet::from([matter.destination]);
+        let places = BTreeSet::from([matter.money.destination]);
         if !derivation::derive(&mut unit, setting, places, &mut effects).await?.is_empty() {
             // Another transaction holds a session there: in the next step.
             return Ok(unit.abandon().await?);
@@ -102,8 +107,8 @@ impl Watcher {
         self.expire(&mut unit, cursor, &mut effects).await?;
         if let (Deed::Assign(_), TransferState::Confirmed) = (&asked.deed, matter.state) {
             // It was counted by nobody when it was confirmed.
-            let token = self.network.tokens.iter().find(|token| token.address == matter.destination.token);
-            effects.given(token, matter.units);
+            let token = self.network.tokens.iter().find(|token| token.address == matter.money.destination.token);
+            effects.given(token, matter.money.units);
         }
         let answer = match asked.deed {
             // Whom the rules give it to may be news to whoever took it back.
@@ -117,7 +122,7 @@ impl Watcher {
         unit.commit_fenced(&self.fence, Some(cursor)).await?;
         self.tally.add(effects.tell(slug));
         let (network, kind) = (slug.as_str(), asked.deed.as_str());
-        tracing::info!(network, settlement = asked.id, kind, tx = %matter.tx_hash, "a decision is carried out");
+        tracing::info!(network, settlement = asked.id, kind, tx = %matter.money.tx_hash, "a decision is carried out");
         Ok(())
     }
 }

@@ -10,12 +10,12 @@ use std::time::Duration;
 use alloy::primitives::{Address, U256};
 use deposit_watcher::chain::Pool;
 use deposit_watcher::domain::{
-    BlockNumber, ChainId, EndpointKey, Finality, Percent, Secret, Slug, Token, TokenKey, Units,
+    BlockNumber, ChainId, EndpointKey, Finality, LogId, Percent, Secret, Slug, Token, TokenKey, Units,
 };
 use deposit_watcher::settings::{
     Ambiguous, AmountClash, Database as DatabaseSettings, Endpoint, Network, PartialPayments, Sessions, Verify,
 };
-use deposit_watcher::store::{self, Fence, Store};
+use deposit_watcher::store::{self, Fence, Matter, Store};
 use deposit_watcher::watcher::{Error, Step, Watcher};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Executor, PgPool};
@@ -323,6 +323,14 @@ impl Rig {
         .fetch_one(&self.outside)
         .await
         .unwrap()
+    }
+
+    /// A transfer as whoever decides about it finds it.
+    pub(crate) async fn matter(&self, log: LogId) -> Matter {
+        let mut unit = self.store.unit().await.unwrap();
+        let matter = unit.matter(&self.rules.network.slug, log).await.unwrap().unwrap();
+        unit.abandon().await.unwrap();
+        matter
     }
 
     /// Whose each canonical transfer is, in chain order: `session STATE` or `reason STATE`.

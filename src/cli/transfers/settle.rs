@@ -7,9 +7,9 @@ use crate::cli::args_transfers::{Decision, Which};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::{self, Columns, Output};
 use crate::cli::{connect, names, person, reasons, rescan};
-use crate::domain::{Deed, LogId};
+use crate::domain::Deed;
 use crate::settings::{Network, Settings};
-use crate::store::{SettlementLine, Store};
+use crate::store::{Matter, SettlementLine, Store};
 use crate::watcher::settlement::{Refusal, Ruling, judge};
 
 /// Fields of a decision.
@@ -37,8 +37,8 @@ pub(super) const COLUMNS: Columns = Columns {
 pub(super) async fn run(settings: &Settings, which: &Which, deed: &Deed, decision: &Decision) -> Result<(), Failure> {
     let network = names::enabled(settings, &which.network)?;
     let store = connect::ready(&settings.database).await?;
-    let log = found(&store, network, which).await?;
-    match ruling(&store, network, log, deed).await? {
+    let matter = found(&store, network, which).await?;
+    match ruling(&store, network, &matter, deed).await? {
         // What waits is not in force yet, and is withdrawn.
         Ruling::Nothing(_) if *deed == Deed::Release && waits(&store, network, which).await? => {}
         Ruling::Nothing(why) => {
@@ -52,21 +52,20 @@ pub(super) async fn run(settings: &Settings, which: &Which, deed: &Deed, decisio
         Ruling::Refuse(why) => return Err(refused(which, &text(&why))),
         Ruling::Do(_) | Ruling::Wait => {}
     }
-    let id = store.ask_settlement(&network.slug, log, deed, &decision.note, &person::name()).await?;
+    let id = store.ask_settlement(&network.slug, &matter, deed, &decision.note, &person::name()).await?;
     wait(&store, network, which, id, decision).await
 }
 
 /// The transfer that stands there, or else the one that did.
-async fn found(store: &Store, network: &Network, which: &Which) -> Result<LogId, Failure> {
+async fn found(store: &Store, network: &Network, which: &Which) -> Result<Matter, Failure> {
     let (tx, index) = (which.tx_hash, which.log_index);
-    let logs = store.logs_of(&network.slug, tx, index).await?;
-    logs.first().copied().ok_or_else(|| {
+    store.matter_of(&network.slug, tx, index).await?.ok_or_else(|| {
         let hint = "`deposit-watcher transfers show` lists those of a transaction with their indexes";
         Failure::failed(format!("no transfer {index} of transaction {tx} is stored on {}: {hint}", network.slug))
     })
 }
 
-async fn ruling(store: &Store, network: &Network, log: LogId, deed: &Deed) -> Result<Ruling, Failure> {
+async fn ruling(store: &Store, network: &Network, matter: &Matter, deed: &Deed) -> Result<Ruling, Failure> {
     let payee = match deed.session() {
         Some(id) => match store.payee(id).await? {
             Some(payee) => Some(payee),
@@ -74,9 +73,7 @@ async fn ruling(store: &Store, network: &Network, log: LogId, deed: &Deed) -> Re
         },
         None => None,
     };
-    let matter = store.matter(&network.slug, log).await?;
-    let matter = matter.ok_or_else(|| Failure::failed("the transfer is no longer stored"))?;
-    Ok(judge(deed, &matter, payee.as_ref(), network))
+    Ok(judge(deed, matter, payee.as_ref(), network))
 }
 
 /// Whether a decision about it has been asked for and not yet been carried out.

@@ -1,27 +1,15 @@
 //! What makes that a closed period stays as it was written: the ledger says itself what its lines are about, since always.
 
-use sqlx::migrate::Migrator;
 use sqlx::{Executor, PgPool};
 
-use super::{Actor, WORLD, all_allowed, all_refused, text, world};
-use crate::support::Database;
-
-static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+use super::{Actor, MIGRATIONS, WORLD, all_allowed, all_refused, text, world, world_before};
 
 const SAYS: &str = "SELECT string_agg(concat_ws(' ', kind, from_address, block_number, extract(epoch FROM block_time)), ', ' ORDER BY id) FROM ledger";
 
 /// Lines that were booked before the ledger had these columns have them, and cannot be changed afterwards either.
 #[tokio::test]
 async fn lines_of_before_say_what_they_are_about() {
-    let database = Database::empty().await;
-    let pool = database.pool().await;
-    let before = MIGRATIONS.iter().filter(|migration| migration.version < 17).cloned().collect();
-    Migrator::with_migrations(before).run(&pool).await.unwrap();
-    let mut connection = pool.acquire().await.unwrap();
-    connection.execute("BEGIN").await.unwrap();
-    connection.execute(sqlx::raw_sql(WORLD)).await.unwrap();
-    connection.execute("COMMIT; RESET deposit_watcher.writer").await.unwrap();
-    drop(connection);
+    let (_database, pool) = world_before(17, WORLD).await;
     MIGRATIONS.run(&pool).await.unwrap();
     let expected = text(
         &pool,

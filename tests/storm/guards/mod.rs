@@ -11,9 +11,12 @@ mod sessions;
 mod settlements;
 mod watcher;
 
+use sqlx::migrate::Migrator;
 use sqlx::{Executor, PgPool};
 
 use crate::support::Database;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 /// A network at block 3, one token, `dep_paid` confirmed by a transfer in block 1, `dep_open` open, an unmatched transfer.
 const WORLD: &str = "
@@ -66,12 +69,19 @@ impl Actor {
 
 /// A database with [`WORLD`] in it.
 async fn world() -> (Database, PgPool) {
-    let database = Database::create(&sqlx::migrate!("./migrations")).await;
+    world_before(i64::MAX, WORLD).await
+}
+
+/// A world as it was before this migration.
+#[allow(clippy::disallowed_types, reason = "the statements are written here")]
+async fn world_before(version: i64, world: &str) -> (Database, PgPool) {
+    let before = MIGRATIONS.iter().filter(|migration| migration.version < version).cloned().collect();
+    let database = Database::empty().await;
     let pool = database.pool().await;
+    Migrator::with_migrations(before).run(&pool).await.unwrap();
+    let world = format!("BEGIN; {world}; COMMIT; RESET deposit_watcher.writer");
     let mut connection = pool.acquire().await.unwrap();
-    connection.execute("BEGIN").await.unwrap();
-    connection.execute(sqlx::raw_sql(WORLD)).await.unwrap();
-    connection.execute("COMMIT; RESET deposit_watcher.writer").await.unwrap();
+    connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(world))).await.unwrap();
     drop(connection);
     (database, pool)
 }

@@ -1,13 +1,9 @@
 //! What `reconcile` goes by: the spans that were read for a token, what was read again, which differences stand, and how
 //! rows of before come into it.
 
-use std::borrow::Cow;
-
-use sqlx::migrate::Migrator;
 use sqlx::{Executor, PgPool};
 
-use super::{WORLD, world};
-use crate::support::Database;
+use super::{MIGRATIONS, WORLD, world, world_before};
 
 /// Each span of a token: its ends, and whether it is the one of now.
 async fn spans(pool: &PgPool, key: &str) -> Vec<(Option<i64>, Option<i64>, bool)> {
@@ -108,21 +104,10 @@ async fn a_difference_stands_until_a_run_compared_its_token_over_as_much() {
 
 /// Rows of the schema before: a token that left and came back, one that is gone, and runs that did not say what they
 /// compared.
-#[allow(clippy::disallowed_types, reason = "the statements are written here")]
 #[tokio::test]
 async fn rows_of_before_excuse_nothing_and_count_for_nothing() {
-    let all = sqlx::migrate!("./migrations");
-    let before = all.iter().filter(|migration| migration.version < 16).cloned().collect();
-    let database = Database::empty().await;
-    let pool = database.pool().await;
-    Migrator { migrations: Cow::Owned(before), ..Migrator::DEFAULT }.run(&pool).await.unwrap();
-    let mut connection = pool.acquire().await.unwrap();
     let world = WORLD.replace("INSERT INTO rereads (network, from_block) VALUES ('net', 1);", "");
-    connection
-        .execute(sqlx::raw_sql(sqlx::AssertSqlSafe(format!("BEGIN; {world}; COMMIT; RESET deposit_watcher.writer"))))
-        .await
-        .unwrap();
-    drop(connection);
+    let (_database, pool) = world_before(16, &world).await;
     let rows = "
         UPDATE tokens SET followed = false, left_at = 1;
         UPDATE tokens SET followed = true, left_at = NULL;
@@ -134,7 +119,7 @@ async fn rows_of_before_excuse_nothing_and_count_for_nothing() {
                ('net', 1, 9, '0x' || repeat('cc', 20), false, 'one', 0, 3, '[{\"token\": \"usd\"}]', now()),
                ('net', 1, 9, NULL, false, 'one', 0, 1001, '[{\"token\": \"usd\"}]', now())";
     pool.execute(sqlx::raw_sql(rows)).await.unwrap();
-    all.run(&pool).await.unwrap();
+    MIGRATIONS.run(&pool).await.unwrap();
 
     // Its transfers of before say that it was read where they are.
     assert_eq!(spans(&pool, "usd").await, [(Some(4), None, true), (Some(1), Some(2), false)]);

@@ -1,7 +1,7 @@
 //! What persons decide: who asked is the database's word, what was asked stays, and even a watcher that is wrong gives no
 //! session what it does not count.
 
-use super::{Actor, all_allowed, all_refused, attempt, text, world};
+use super::{Actor, MIGRATIONS, WORLD, all_allowed, all_refused, attempt, text, world, world_before};
 
 /// Asks about the transfer that pays nobody.
 const ASK: &str = "INSERT INTO settlements (network, block_hash, log_index, kind, note, os_user)
@@ -21,6 +21,31 @@ async fn who_asked_and_when_is_the_databases_word() {
     all_allowed(&pool, Actor::Outside, &[&forged]).await;
     let told = "SELECT (database_user = session_user AND asked_at > now() - interval '1 hour')::text FROM settlements";
     assert_eq!(text(&pool, told).await.as_deref(), Some("true"));
+}
+
+/// Decisions whose money is that of the transfer in their place.
+const MONEY: &str = "SELECT count(*)::text FROM settlements d JOIN transfers t USING (network, block_hash, log_index)
+    WHERE (d.tx_hash, d.token_address, d.from_address, d.to_address, d.amount_units)
+        = (t.tx_hash, t.token_address, t.from_address, t.to_address, t.amount_units)";
+
+#[tokio::test]
+async fn a_decision_is_about_what_is_there_unless_it_says_otherwise() {
+    let (_database, pool) = world_before(20, WORLD).await;
+    all_allowed(&pool, Actor::Outside, &[ASK]).await;
+    MIGRATIONS.run(&pool).await.unwrap();
+    assert_eq!(text(&pool, MONEY).await.as_deref(), Some("1"), "asked before decisions said it");
+    all_allowed(&pool, Actor::Outside, &[ASK]).await;
+    assert_eq!(text(&pool, MONEY).await.as_deref(), Some("2"));
+    let of = |units: &str| {
+        asking(
+            "kind, note, tx_hash, token_address, from_address, to_address, amount_units",
+            &format!("'ignore', 'a test', tx_hash, token_address, from_address, to_address, {units}"),
+        )
+    };
+    all_allowed(&pool, Actor::Outside, &[&of("amount_units + 1")]).await;
+    assert_eq!(text(&pool, MONEY).await.as_deref(), Some("2"));
+    // Half of it is nothing that could be compared.
+    all_refused(&pool, Actor::Outside, &[("23502", &of("NULL"))]).await;
 }
 
 #[tokio::test]
@@ -53,6 +78,7 @@ async fn what_was_decided_is_never_rewritten() {
         "UPDATE settlements SET note = 'another'",
         "UPDATE settlements SET os_user = 'otto'",
         "UPDATE settlements SET kind = 'release'",
+        "UPDATE settlements SET amount_units = amount_units + 1",
         "UPDATE settlements SET database_user = 'otto'",
         "UPDATE settlements SET asked_at = now() - interval '1 day'",
     ];

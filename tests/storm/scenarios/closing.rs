@@ -152,7 +152,8 @@ async fn a_lie_that_is_put_right_later_stays_in_its_period() {
         if sent_back {
             let log = LogId { block_hash: block.hash, log_index: 0 };
             let slug = &rig.rules.network.slug;
-            rig.store.ask_settlement(slug, log, &Deed::Refund([7; 32].into()), "sent back", "anna").await.unwrap();
+            let (matter, refund) = (rig.matter(log).await, Deed::Refund([7; 32].into()));
+            rig.store.ask_settlement(slug, &matter, &refund, "sent back", "anna").await.unwrap();
             rig.settle().await;
         }
         let end = clock(&rig).await;

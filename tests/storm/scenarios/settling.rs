@@ -1,12 +1,15 @@
 //! A person settles money without an owner: gives it to a session, closes it, books that it was sent back, and undoes.
 
 use alloy::primitives::{Address, U256};
-use deposit_watcher::domain::{Deed, LogId, SessionId};
+use deposit_watcher::domain::{Deed, LogId, SessionId, Units};
+use deposit_watcher::store::{Destination, Matter, Money};
 use sqlx::Row;
 
 use super::HUNDRED;
 use crate::rig::{Rig, Rules};
 use crate::scripted::{Down, Lie, Log, OTHER_TOKEN, PAYER, TOKEN, Tx, account};
+
+const OTHER: &str = "refused: another log stands in its place: `transfers show` tells what is there";
 
 fn to(session: &str) -> Deed {
     Deed::Assign(SessionId(session.to_owned()))
@@ -31,8 +34,12 @@ async fn logs(rig: &Rig) -> Vec<LogId> {
     rows.iter().map(log).collect()
 }
 
+async fn ask_for(rig: &Rig, matter: &Matter, deed: &Deed) -> i64 {
+    rig.store.ask_settlement(&rig.rules.network.slug, matter, deed, "as the customer says", "anna").await.unwrap()
+}
+
 async fn ask_about(rig: &Rig, log: LogId, deed: &Deed) -> i64 {
-    rig.store.ask_settlement(&rig.rules.network.slug, log, deed, "as the customer says", "anna").await.unwrap()
+    ask_for(rig, &rig.matter(log).await, deed).await
 }
 
 /// Asks about the transfer at this place of the chain.
@@ -378,7 +385,7 @@ async fn a_release_while_it_is_off_the_chain_is_remembered_when_it_returns() {
     let home = ask_about(&rig, newer, &Deed::Release).await;
     rig.settle().await;
     assert_eq!(answer(&rig, stale).await, "nothing: no decision holds for it");
-    assert_eq!(answer(&rig, home).await, "done: its decision is undone; its block is off the chain");
+    assert_eq!(answer(&rig, home).await, "done: its decision is undone; it is not on the chain");
     rig.world.mine(paid);
     rig.conclude().await;
     assert_eq!(held_by(&rig).await, ["open late CONFIRMED"]);
@@ -528,7 +535,7 @@ async fn what_left_the_chain_meanwhile_is_not_settled() {
     rig.settle().await;
     let id = ask_about(&rig, log, &to("dep_a")).await;
     rig.conclude().await;
-    assert!(answer(&rig, id).await.starts_with("refused: its block left the chain"));
+    assert!(answer(&rig, id).await.starts_with("refused: it is not on the chain"));
     assert_eq!(rig.session("dep_a").await, "EXPIRED 0 0");
 }
 
@@ -582,8 +589,7 @@ async fn a_decision_about_an_invented_twin_ends_with_it() {
     rig.assert_books().await;
 }
 
-/// Nor is one that waits carried out on the log that is there in truth. Whoever takes one back is not refused: it could
-/// come back with its transfer.
+/// Nor is one that waits carried out on the log that is there in truth, nor one taken back for it.
 #[tokio::test]
 async fn a_decision_that_waits_ends_with_the_invented_log_it_is_about() {
     for (held, release) in [("dep_far", false), ("dep_a", true)] {
@@ -611,16 +617,69 @@ async fn a_decision_that_waits_ends_with_the_invented_log_it_is_about() {
         rig.deeper(6).await;
         outside.rollback().await.unwrap();
         rig.conclude().await;
-        let answered = if release {
-            "nothing: no decision holds for it"
-        } else {
-            "refused: the second look did not find it there; `transfers show` tells what stands"
-        };
-        assert_eq!(answer(&rig, id).await, answered);
+        assert_eq!(answer(&rig, id).await, OTHER);
         assert_eq!(rig.owners().await, ["dep_a CONFIRMED", "dust CONFIRMED"]);
         assert_eq!(rig.session("dep_far").await, "CREATED 0 0");
         rig.assert_books().await;
     }
+}
+
+/// The same where the block left meanwhile and comes back with its true log.
+#[tokio::test]
+async fn a_decision_that_waits_ends_with_the_invented_log_of_a_block_that_comes_back() {
+    let mut rig = Rig::new().await;
+    rig.open("dep_far", account(9), "100", 100_000).await;
+    rig.settle().await;
+    let paid = rig.pay(account(9), 1);
+    let block = rig.world.mine(vec![paid]).block;
+    rig.one.set(|is| is.lies = vec![Lie::Alter(block.hash, 0, Log::transfer(TOKEN, PAYER, account(9), U256::from(7)))]);
+    rig.settle().await;
+    let mut outside = rig.outside.begin().await.unwrap();
+    let hold = "SELECT FROM deposit_sessions WHERE id = 'dep_far' FOR NO KEY UPDATE";
+    sqlx::query(hold).execute(&mut *outside).await.unwrap();
+    let id = ask(&rig, 0, &to("dep_far")).await;
+    rig.two.freeze();
+    replaced(&rig, 1, vec![vec![]; 6]);
+    for _ in 0..6 {
+        drop(rig.step().await);
+    }
+    assert_eq!((logs(&rig).await, answer(&rig, id).await), (vec![], "waits".to_owned()));
+    rig.one.set(|is| is.down = Some(Down::Refused));
+    for _ in 0..6 {
+        drop(rig.step().await);
+    }
+    outside.rollback().await.unwrap();
+    drop(rig.step().await);
+    assert_eq!(answer(&rig, id).await, OTHER);
+    assert_eq!(held_by(&rig).await, ["open dust SEEN"]);
+    rig.assert_books().await;
+}
+
+/// Between being judged and being asked for a transfer may become another one: in any of its parts.
+#[tokio::test]
+async fn nothing_is_done_to_other_money_than_was_judged() {
+    let mut rig = too_late(Rules::default()).await;
+    let judged = rig.matter(logs(&rig).await[0]).await;
+    let Money { destination, .. } = judged.money;
+    let others = [
+        Money { from: account(7), ..judged.money.clone() },
+        Money { tx_hash: [7; 32].into(), ..judged.money.clone() },
+        Money { units: Units(U256::from(7)), ..judged.money.clone() },
+        Money { destination: Destination { to: account(7), ..destination }, ..judged.money.clone() },
+        Money { destination: Destination { token: OTHER_TOKEN, ..destination }, ..judged.money.clone() },
+    ];
+    for money in others {
+        let other = Matter { money, ..judged.clone() };
+        let right = ask_for(&rig, &judged, &Deed::Ignore).await;
+        assert_ne!(ask_for(&rig, &other, &Deed::Ignore).await, right, "it is not the same: {other:?}");
+        // Both are withdrawn.
+        ask_for(&rig, &judged, &Deed::Release).await;
+        rig.settle().await;
+        let id = ask_for(&rig, &other, &Deed::Ignore).await;
+        rig.settle().await;
+        assert_eq!(answer(&rig, id).await, OTHER, "{other:?}");
+    }
+    assert_eq!(held_by(&rig).await, ["open late CONFIRMED"]);
 }
 
 #[tokio::test]

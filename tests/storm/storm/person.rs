@@ -110,7 +110,7 @@ impl Seed {
         let refused: Vec<(i64, String)> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
             "SELECT d.id, {KEY} FROM settlements d
                JOIN transfers t ON t.network = d.network AND t.block_hash = d.block_hash AND t.log_index = d.log_index
-              WHERE d.answer LIKE 'the second look did not find it there%' AND t.state <> 'ORPHANED'"
+              WHERE d.answer LIKE 'another log stands%' AND t.state <> 'ORPHANED'"
         )))
         .fetch_all(&self.rig.outside)
         .await
