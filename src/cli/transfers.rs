@@ -81,24 +81,38 @@ async fn show(settings: &Settings, asked: &TransfersShow) -> Result<(), Failure>
     let store = connect::ready(&settings.database).await?;
     let hash = format!("{:#x}", asked.tx_hash);
     let lines = store.transfer_lines(None, None, None, Some(&hash), false, ALL).await?;
-    if lines.is_empty() {
+    let decisions = store.settlement_lines(Some(asked.tx_hash), None).await?;
+    let text = asked.shape.output == Output::Text;
+    if lines.is_empty() && (decisions.is_empty() || !text) {
         let why = "it moved nothing to a known address, or its block was not scanned yet (`deposit-watcher status`)";
         return Err(Failure::failed(format!("no transfer of transaction {hash} is stored: {why}")));
     }
-    if asked.shape.output != Output::Text {
+    if !text {
         return output::table(&lines, COLUMNS, asked.shape.output);
     }
-    let decisions = store.settlement_lines(Some(asked.tx_hash), None).await?;
     for line in &lines {
         output::card(line, COLUMNS.csv)?;
         output::print(&format!("* {}\n", sentence(line)))?;
-        let about = |one: &&SettlementLine| one.network == line.network && one.log_index == line.log_index;
-        for one in decisions.iter().filter(about) {
+        for one in decisions.iter().filter(|one| is_about(one, line)) {
             output::print(&format!("* {}\n", decision(one)))?;
         }
         output::print("\n")?;
     }
+    for one in decisions.iter().filter(|one| !lines.iter().any(|line| is_about(one, line))) {
+        let SettlementLine { network, log_index, token_address, from_address, to_address, amount_units, .. } = one;
+        let money = format!("{amount_units} base units of {token_address} from {from_address} to {to_address}");
+        let told = format!("log {log_index} of {network} is not stored any more as it was judged: {money}");
+        output::print(&format!("{told}\n* {}\n\n", decision(one)))?;
+    }
     Ok(())
+}
+
+/// Whether a person decided about this money.
+fn is_about(one: &SettlementLine, line: &TransferLine) -> bool {
+    let judged =
+        (&one.network, one.log_index, &one.token_address, &one.from_address, &one.to_address, &one.amount_units);
+    (&line.network, line.log_index, &line.token_address, &line.from_address, &line.to_address, &line.amount_units)
+        == judged
 }
 
 /// What a person decided, in words.

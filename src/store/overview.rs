@@ -228,7 +228,9 @@ impl Store {
                       amount_units::text AS "amount_units!", trim_scale(amount)::text AS "amount!", state, session_id, reason, seen_at, confirmed_at,
                       settled, settlement,
                       (SELECT string_agg(concat_ws(' ', d.kind, d.session_id), ', ' ORDER BY d.id) FROM settlements d
-                        WHERE d.network = t.network AND d.block_hash = t.block_hash AND d.log_index = t.log_index AND d.outcome IS NULL) AS asked
+                        WHERE d.network = t.network AND d.block_hash = t.block_hash AND d.log_index = t.log_index AND d.outcome IS NULL
+                          AND (d.tx_hash, d.token_address, d.from_address, d.to_address, d.amount_units)
+                            = (t.tx_hash, t.token_address, t.from_address, t.to_address, t.amount_units)) AS asked
                  FROM transfers t
                 WHERE ($1::text IS NULL OR network = $1) AND ($2::text IS NULL OR session_id = $2) AND ($3::text IS NULL OR to_address = $3)
                   AND ($4::text IS NULL OR tx_hash = $4) AND (NOT $5 OR reason IS NOT NULL AND state <> 'ORPHANED' AND settled IS NULL)

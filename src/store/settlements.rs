@@ -32,6 +32,14 @@ pub struct SettlementLine {
     pub tx_hash: String,
     /// Its index within the block.
     pub log_index: i64,
+    /// Token contract.
+    pub token_address: String,
+    /// Sender.
+    pub from_address: String,
+    /// Recipient.
+    pub to_address: String,
+    /// Base units.
+    pub amount_units: String,
     /// `assign`, `ignore`, `refund` or `release`.
     pub kind: String,
     /// The session it was given to.
@@ -112,7 +120,9 @@ impl Store {
             r#"SELECT d.id AS "id!", d.block_hash AS "block_hash!", d.log_index AS "log_index!", d.kind AS "kind!", d.session_id, d.refund_tx,
                       d.tx_hash, d.token_address, d.from_address, d.to_address, d.amount_units::text AS "units!",
                       (SELECT min(l.id) FROM settlements l WHERE l.network = d.network AND l.block_hash = d.block_hash AND l.log_index = d.log_index
-                          AND l.id > d.id AND l.kind = 'release' AND l.outcome IS NULL) AS withdrawn_by
+                          AND l.id > d.id AND l.kind = 'release' AND l.outcome IS NULL
+                          AND (l.tx_hash, l.token_address, l.from_address, l.to_address, l.amount_units)
+                            = (d.tx_hash, d.token_address, d.from_address, d.to_address, d.amount_units)) AS withdrawn_by
                  FROM settlements d WHERE d.network = $1 AND d.outcome IS NULL ORDER BY d.id LIMIT $2"#,
             slug.as_str(),
             limit,
@@ -146,8 +156,9 @@ impl Store {
     ) -> Result<Vec<SettlementLine>, Error> {
         let rows = sqlx::query_as!(
             SettlementLine,
-            r#"SELECT d.id AS "settlement!", d.network AS "network!", d.tx_hash AS "tx_hash!", d.log_index AS "log_index!", d.kind AS "kind!",
-                      d.session_id AS "session_id?", d.refund_tx AS "refund_tx?", d.note AS "note!", d.database_user AS "database_user!",
+            r#"SELECT d.id AS "settlement!", d.network AS "network!", d.tx_hash AS "tx_hash!", d.log_index AS "log_index!",
+                      d.token_address AS "token_address!", d.from_address AS "from_address!", d.to_address AS "to_address!", d.amount_units::text AS "amount_units!",
+                      d.kind AS "kind!", d.session_id AS "session_id?", d.refund_tx AS "refund_tx?", d.note AS "note!", d.database_user AS "database_user!",
                       d.os_user AS "os_user!", d.asked_at AS "asked_at!", d.answered_at AS "answered_at?", d.outcome AS "outcome?",
                       d.answer AS "answer?", d.undoes AS "undoes?"
                  FROM settlements d WHERE ($1::text IS NULL OR d.tx_hash = $1) AND ($2::bigint IS NULL OR d.id = $2) ORDER BY d.id"#,

@@ -42,6 +42,15 @@ impl Watcher {
             return self.answer(unit, cursor, asked, "nothing", &format!("withdrawn by settlement {release}")).await;
         }
         unit.announce(cursor.block.number).await?;
+        let Some(matter) = unit.matter(&self.network.slug, asked.log).await? else {
+            return self.answer(unit, cursor, asked, "refused", "there is no such transfer").await;
+        };
+        // What was judged or what stands there now was invented by an endpoint.
+        if matter.money != asked.money {
+            let tx = matter.money.tx_hash;
+            let told = format!("another log stands in its place: `transfers show {tx:#x}` tells what is there");
+            return self.answer(unit, cursor, asked, "refused", &told).await;
+        }
         let payee = match asked.deed.session() {
             Some(session) => match unit.held_payee(session).await? {
                 Some(payee) => Some(payee),
@@ -49,14 +58,6 @@ impl Watcher {
             },
             None => None,
         };
-        let Some(matter) = unit.matter(&self.network.slug, asked.log).await? else {
-            return self.answer(unit, cursor, asked, "refused", "there is no such transfer").await;
-        };
-        // An endpoint had invented what was judged: what stands there in truth is other money.
-        if matter.money != asked.money {
-            let told = "another log stands in its place: `transfers show` tells what is there";
-            return self.answer(unit, cursor, asked, "refused", told).await;
-        }
         match judge(&asked.deed, &matter, payee.as_ref(), &self.network) {
             Ruling::Do(undoes) => self.decide(unit, row, cursor, asked, &matter, undoes).await,
             Ruling::Nothing(why) => self.answer(unit, cursor, asked, "nothing", &why).await,

@@ -76,6 +76,39 @@ async fn what_makes_no_sense_is_refused_at_once() {
     assert!(program.run(&words("release", "0", &[])).stdout.ends_with("no decision holds for it; nothing to do\n"));
 }
 
+/// Waits until nothing that was asked for waits.
+async fn answered(database: &Database) {
+    let pool = database.pool().await;
+    let begun = std::time::Instant::now();
+    let waiting = "SELECT count(*) FROM settlements WHERE outcome IS NULL";
+    while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&pool).await.unwrap() > 0 {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(60), "it waits still");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
+/// An endpoint had invented it: what was decided of it is not done to the log in its place, and can be found still.
+#[tokio::test]
+async fn a_decision_about_money_that_is_gone_is_refused_and_shown() {
+    let (database, program) = world().await;
+    program.ok(&words("assign", "0", &["dep_late"]));
+    let replaced = "SET session_replication_role = replica;
+        UPDATE transfers SET tx_hash = '0x' || repeat('c', 64), amount_units = 200000000, amount = 200 WHERE log_index = 0;
+        SET session_replication_role = origin";
+    database.pool().await.execute(sqlx::raw_sql(replaced)).await.unwrap();
+    let other = format!("0x{}", "c".repeat(64));
+    let there = program.ok(&["transfers", "show", &other]);
+    assert!(there.contains("200") && !there.contains("settlement 1") && !there.contains("assign"), "{there}");
+    let _watcher = Watcher::start(&program, &["watch"]);
+    answered(&database).await;
+    let shown = program.ok(&["transfers", "show", TX]);
+    let told = "log 0 of anvil is not stored any more as it was judged: 100000000 base units of 0x5fbdb2315678afecb367f032d93f642f64180aa3 from 0xee";
+    assert!(shown.contains(told), "{shown}");
+    let refused = format!("(refused: another log stands in its place: `transfers show {other}` tells what is there)");
+    assert!(shown.contains("settlement 1, assign to dep_late") && shown.contains(&refused), "{shown}");
+    assert_eq!(program.json(&["sessions", "show", "dep_late"])["status"], "EXPIRED");
+}
+
 /// Who sees his mistake before a watcher has carried it out takes it back: nothing is given to anybody.
 #[tokio::test]
 async fn a_release_withdraws_a_decision_that_still_waits() {
@@ -84,13 +117,7 @@ async fn a_release_withdraws_a_decision_that_still_waits() {
     let asked = program.ok(&words("release", "0", &[]));
     assert!(asked.starts_with("settlement 2 of anvil is asked for"), "{asked}");
     let _watcher = Watcher::start(&program, &["watch"]);
-    let pool = database.pool().await;
-    let begun = std::time::Instant::now();
-    let waiting = "SELECT count(*) FROM settlements WHERE outcome IS NULL";
-    while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&pool).await.unwrap() > 0 {
-        assert!(begun.elapsed() < std::time::Duration::from_secs(60), "it waits still");
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    answered(&database).await;
     let shown = program.ok(&["transfers", "show", TX]);
     assert!(shown.contains("(withdrawn by settlement 2)"), "{shown}");
     assert_eq!(program.json(&["sessions", "show", "dep_late"])["status"], "EXPIRED");
@@ -147,7 +174,7 @@ async fn a_decision_waits_for_a_watcher_is_carried_out_and_can_be_undone() {
         (&"refund".into(), &"done".into(), &BACK.into())
     );
     let ignored = program.ok(&[words("ignore", "1", &[]), vec!["--output", "csv"]].concat());
-    assert!(ignored.contains("\r\n4,anvil,0xdddd") && ignored.contains(",1,ignore,,,ticket 812,"), "{ignored}");
+    assert!(ignored.contains("\r\n4,anvil,0xdddd") && ignored.contains(",7000000,ignore,,,ticket 812,"), "{ignored}");
     assert_eq!(program.json(&["transfers", "list", "--unmatched"]).as_array().unwrap().len(), 0);
     let who: String = sqlx::query_scalar(
         "SELECT DISTINCT concat_ws(' ', database_user = session_user, os_user <> '') FROM settlements",

@@ -130,8 +130,9 @@ async fn money_that_a_person_closed_is_told_as_such_from_then_on() {
     for (kind, undoes, day) in [("refused", None, 2), ("ignore", None, 5), ("release", Some(2), 15)] {
         let (kind, outcome) = if kind == "refused" { ("ignore", "refused") } else { (kind, "done") };
         sqlx::query(
-            "INSERT INTO settlements (network, block_hash, log_index, kind, note, os_user, answered_at, outcome, answer, undoes)
-             SELECT network, block_hash, log_index, $1, 'dust', 'anna', '2024-11-01'::timestamptz + $2 * interval '1 day', $3, 'so', $4 FROM transfers",
+            "INSERT INTO settlements (network, block_hash, log_index, tx_hash, token_address, from_address, to_address, amount_units,
+                                      kind, note, os_user, answered_at, outcome, answer, undoes)
+             SELECT network, block_hash, log_index, tx_hash, token_address, from_address, to_address, amount_units, $1, 'dust', 'anna', '2024-11-01'::timestamptz + $2 * interval '1 day', $3, 'so', $4 FROM transfers",
         )
         .bind(kind)
         .bind(day)
@@ -160,8 +161,9 @@ async fn a_lie_and_what_stands_in_its_place_are_told_apart() {
     books
         .sql
         .execute(
-            "INSERT INTO settlements (network, block_hash, log_index, kind, note, os_user, answered_at, outcome, answer)
-             SELECT network, block_hash, log_index, 'ignore', 'dust', 'anna', '2024-10-03', 'done', 'so' FROM transfers",
+            "INSERT INTO settlements (network, block_hash, log_index, tx_hash, token_address, from_address, to_address, amount_units,
+                                      kind, note, os_user, answered_at, outcome, answer)
+             SELECT network, block_hash, log_index, tx_hash, token_address, from_address, to_address, amount_units, 'ignore', 'dust', 'anna', '2024-10-03', 'done', 'so' FROM transfers",
         )
         .await
         .unwrap();

@@ -50,26 +50,29 @@ const BREAKS: &[(&[&str], &str)] = &[
     (&["deliveries_stay_in_their_business"], "INSERT INTO webhook_endpoints (id, business_id, url) VALUES ('we_1', 'default', 'https://own.example');
       INSERT INTO webhook_deliveries (endpoint_id, event_id, business_id, sequence)
       SELECT 'we_1', id, business_id, 7 FROM events WHERE type = 'deposit.confirmed'"),
-    (&["settled_as_a_person_decided"], "INSERT INTO settlements (network, block_hash, log_index, tx_hash, token_address, from_address, to_address, amount_units, kind, note, os_user, answered_at, outcome, answer)
-      SELECT network, block_hash, log_index, tx_hash, token_address, from_address, to_address, amount_units, 'ignore', 'a test', 'anna', now(), 'refused', 'no' FROM transfers WHERE session_id IS NULL;
+    (&["settled_as_a_person_decided"], "INSERT INTO settlements (network, block_hash, log_index, MONEY, kind, note, os_user, answered_at, outcome, answer)
+      SELECT network, block_hash, log_index, tx_hash, token_address, from_address, to_address, amount_units + 1, 'ignore', 'a test', 'anna', now(), 'done', 'yes' FROM transfers WHERE session_id IS NULL;
       UPDATE transfers SET settled = 'ignored', settlement = (SELECT max(id) FROM settlements) WHERE session_id IS NULL"),
-    (&["settled_as_a_person_decided"], "INSERT INTO settlements (network, block_hash, log_index, tx_hash, token_address, from_address, to_address, amount_units, kind, note, os_user, answered_at, outcome, answer)
-      SELECT network, block_hash, log_index, tx_hash, token_address, from_address, to_address, amount_units, 'ignore', 'a test', 'anna', now(), 'done', 'yes' FROM transfers WHERE session_id IS NULL;
+    (&["settled_as_a_person_decided"], "INSERT INTO settlements (network, block_hash, log_index, MONEY, kind, note, os_user, answered_at, outcome, answer)
+      SELECT network, block_hash, log_index, MONEY, 'ignore', 'a test', 'anna', now(), 'refused', 'no' FROM transfers WHERE session_id IS NULL;
+      UPDATE transfers SET settled = 'ignored', settlement = (SELECT max(id) FROM settlements) WHERE session_id IS NULL"),
+    (&["settled_as_a_person_decided"], "INSERT INTO settlements (network, block_hash, log_index, MONEY, kind, note, os_user, answered_at, outcome, answer)
+      SELECT network, block_hash, log_index, MONEY, 'ignore', 'a test', 'anna', now(), 'done', 'yes' FROM transfers WHERE session_id IS NULL;
       UPDATE transfers SET settled = 'refunded', settlement = (SELECT max(id) FROM settlements) WHERE session_id IS NULL"),
     (&["settled_as_a_person_decided", "session_sums", "session_names_its_newest_transfer", "transfer_stays_where_it_was_sent"],
-      "INSERT INTO settlements (network, block_hash, log_index, tx_hash, token_address, from_address, to_address, amount_units, kind, session_id, note, os_user, answered_at, outcome, answer)
-      SELECT network, block_hash, log_index, tx_hash, token_address, from_address, to_address, amount_units, 'assign', 'dep_open', 'a test', 'anna', now(), 'done', 'yes' FROM transfers WHERE session_id IS NULL;
+      "INSERT INTO settlements (network, block_hash, log_index, MONEY, kind, session_id, note, os_user, answered_at, outcome, answer)
+      SELECT network, block_hash, log_index, MONEY, 'assign', 'dep_open', 'a test', 'anna', now(), 'done', 'yes' FROM transfers WHERE session_id IS NULL;
       UPDATE transfers SET settled = 'assigned', settlement = (SELECT max(id) FROM settlements), session_id = 'dep_paid', reason = NULL WHERE session_id IS NULL"),
-    (&["settled_as_a_person_decided"], "INSERT INTO settlements (network, block_hash, log_index, tx_hash, token_address, from_address, to_address, amount_units, kind, note, os_user, answered_at, outcome, answer)
-      SELECT network, block_hash, log_index, tx_hash, token_address, from_address, to_address, amount_units, 'ignore', 'a test', 'anna', now(), 'done', 'yes' FROM transfers WHERE session_id = 'dep_paid';
+    (&["settled_as_a_person_decided"], "INSERT INTO settlements (network, block_hash, log_index, MONEY, kind, note, os_user, answered_at, outcome, answer)
+      SELECT network, block_hash, log_index, MONEY, 'ignore', 'a test', 'anna', now(), 'done', 'yes' FROM transfers WHERE session_id = 'dep_paid';
       UPDATE transfers SET settled = 'ignored', settlement = (SELECT max(id) FROM settlements) WHERE session_id IS NULL"),
-    (&["settled_as_a_person_decided"], "INSERT INTO settlements (network, block_hash, log_index, tx_hash, token_address, from_address, to_address, amount_units, kind, note, os_user, answered_at, outcome, answer)
-      SELECT network, block_hash, log_index, tx_hash, token_address, from_address, to_address, amount_units, 'ignore', 'a test', 'anna', now(), 'done', 'yes' FROM transfers WHERE session_id IS NULL;
+    (&["settled_as_a_person_decided"], "INSERT INTO settlements (network, block_hash, log_index, MONEY, kind, note, os_user, answered_at, outcome, answer)
+      SELECT network, block_hash, log_index, MONEY, 'ignore', 'a test', 'anna', now(), 'done', 'yes' FROM transfers WHERE session_id IS NULL;
       UPDATE transfers SET settled = 'ignored', settlement = (SELECT max(id) FROM settlements) WHERE session_id IS NULL;
-      INSERT INTO settlements (network, block_hash, log_index, tx_hash, token_address, from_address, to_address, amount_units, kind, note, os_user, answered_at, outcome, answer, undoes)
-      SELECT network, block_hash, log_index, tx_hash, token_address, from_address, to_address, amount_units, 'release', 'a test', 'anna', now(), 'done', 'yes', settlement FROM transfers WHERE session_id IS NULL"),
-    (&["refunds_are_booked_once"], "INSERT INTO settlements (network, block_hash, log_index, tx_hash, token_address, from_address, to_address, amount_units, kind, refund_tx, note, os_user, answered_at, outcome, answer)
-      SELECT network, block_hash, log_index, tx_hash, token_address, from_address, to_address, amount_units, 'refund', '0x' || repeat('f', 64), 'a test', 'anna', now(), 'done', 'yes' FROM transfers WHERE session_id IS NULL"),
+      INSERT INTO settlements (network, block_hash, log_index, MONEY, kind, note, os_user, answered_at, outcome, answer, undoes)
+      SELECT network, block_hash, log_index, MONEY, 'release', 'a test', 'anna', now(), 'done', 'yes', settlement FROM transfers WHERE session_id IS NULL"),
+    (&["refunds_are_booked_once"], "INSERT INTO settlements (network, block_hash, log_index, MONEY, kind, refund_tx, note, os_user, answered_at, outcome, answer)
+      SELECT network, block_hash, log_index, MONEY, 'refund', '0x' || repeat('f', 64), 'a test', 'anna', now(), 'done', 'yes' FROM transfers WHERE session_id IS NULL"),
     (&["refunds_are_booked_once"], "INSERT INTO ledger (kind, network, token_address, from_address, to_address, block_number, block_hash, block_time, log_index, tx_hash, units, amount)
       SELECT 'refund', network, token_address, from_address, to_address, block_number, block_hash, block_time, log_index, tx_hash, -units, -amount FROM ledger"),
     (&["transfer_stays_in_its_business"], "UPDATE events SET business_id = 'other' WHERE type = 'deposit.confirmed'"),
@@ -81,8 +84,8 @@ const BREAKS: &[(&[&str], &str)] = &[
     (&["ledger_reverses_only_what_it_holds"], "SELECT note('confirm', 1, NULL), note('confirm', 1, NULL), note('revert', -2, NULL)"),
     (&["ledger_reverses_only_what_it_holds"], "SELECT note('confirm', 2, NULL), note('revert', -1, NULL), note('revert', -1, NULL)"),
     (&["refunds_are_booked_once"], "SELECT note('confirm', 2, NULL), note('revert', -2, NULL);
-      INSERT INTO settlements (network, block_hash, log_index, tx_hash, token_address, from_address, to_address, amount_units, kind, refund_tx, note, os_user, answered_at, outcome, answer)
-      SELECT network, block_hash, log_index, tx_hash, token_address, from_address, to_address, amount_units, 'refund', '0x' || repeat('f', 64), 'a test', 'anna', now(), 'done', 'yes' FROM transfers WHERE session_id IS NULL;
+      INSERT INTO settlements (network, block_hash, log_index, MONEY, kind, refund_tx, note, os_user, answered_at, outcome, answer)
+      SELECT network, block_hash, log_index, MONEY, 'refund', '0x' || repeat('f', 64), 'a test', 'anna', now(), 'done', 'yes' FROM transfers WHERE session_id IS NULL;
       SELECT note('refund', -1, NULL); UPDATE ledger SET settlement = (SELECT max(id) FROM settlements) WHERE kind = 'refund'"),
     (&["transaction_is_confirmed_in_one_block"], "UPDATE networks SET confirmed_number = 2;
       INSERT INTO transfers SELECT (jsonb_populate_record(t, jsonb_build_object('block_hash', '0x' || repeat('2', 64), 'block_number', 2,
@@ -103,6 +106,9 @@ const BREAKS: &[(&[&str], &str)] = &[
       VALUES ('other', '00000000-0000-4000-8000-000000000000', 'wid_1', sha256('a'), sha256('b'), 'https://a.example', now(), now(), 'dep_paid')"),
 ];
 
+/// What a transfer moved, in statements above: the triggers that fill it in are off.
+const MONEY: &str = "tx_hash, token_address, from_address, to_address, amount_units";
+
 /// Books so many base units of the transfer that pays nobody, whatever triggers think of it.
 const NOTE: &str = "CREATE FUNCTION note(kind text, units numeric, session text) RETURNS void LANGUAGE sql AS $$
     INSERT INTO ledger (kind, network, token_address, from_address, to_address, block_number, block_hash, block_time, log_index, tx_hash, session_id, units, amount)
@@ -114,6 +120,7 @@ async fn findings(pool: &PgPool) -> BTreeSet<String> {
     rules.into_iter().collect()
 }
 
+#[allow(clippy::disallowed_types, reason = "the statements are written here")]
 #[tokio::test]
 async fn each_rule_finds_what_breaks_it_and_nothing_else() {
     let (_database, pool) = world().await;
@@ -123,7 +130,8 @@ async fn each_rule_finds_what_breaks_it_and_nothing_else() {
     for (rules, sql) in BREAKS {
         let mut transaction = pool.begin().await.unwrap();
         transaction.execute("SET LOCAL session_replication_role = replica").await.unwrap();
-        transaction.execute(sqlx::raw_sql(*sql)).await.unwrap();
+        let sql = sql.replace("MONEY", MONEY);
+        transaction.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(sql.clone()))).await.unwrap();
         let found: Vec<String> =
             sqlx::query_scalar("SELECT rule FROM deposit_watcher_books").fetch_all(&mut *transaction).await.unwrap();
         let found: BTreeSet<&str> = found.iter().map(String::as_str).collect();

@@ -69,16 +69,21 @@ impl Actor {
 
 /// A database with [`WORLD`] in it.
 async fn world() -> (Database, PgPool) {
-    world_before(i64::MAX, WORLD).await
+    let database = Database::create(&MIGRATIONS).await;
+    peopled(database, WORLD).await
 }
 
 /// A world as it was before this migration.
-#[allow(clippy::disallowed_types, reason = "the statements are written here")]
 async fn world_before(version: i64, world: &str) -> (Database, PgPool) {
     let before = MIGRATIONS.iter().filter(|migration| migration.version < version).cloned().collect();
     let database = Database::empty().await;
+    Migrator::with_migrations(before).run(&database.pool().await).await.unwrap();
+    peopled(database, world).await
+}
+
+#[allow(clippy::disallowed_types, reason = "the statements are written here")]
+async fn peopled(database: Database, world: &str) -> (Database, PgPool) {
     let pool = database.pool().await;
-    Migrator::with_migrations(before).run(&pool).await.unwrap();
     let world = format!("BEGIN; {world}; COMMIT; RESET deposit_watcher.writer");
     let mut connection = pool.acquire().await.unwrap();
     connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(world))).await.unwrap();

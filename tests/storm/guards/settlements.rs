@@ -1,6 +1,8 @@
 //! What persons decide: who asked is the database's word, what was asked stays, and even a watcher that is wrong gives no
 //! session what it does not count.
 
+use sqlx::Executor;
+
 use super::{Actor, MIGRATIONS, WORLD, all_allowed, all_refused, attempt, text, world, world_before};
 
 /// Asks about the transfer that pays nobody.
@@ -23,29 +25,48 @@ async fn who_asked_and_when_is_the_databases_word() {
     assert_eq!(text(&pool, told).await.as_deref(), Some("true"));
 }
 
-/// Decisions whose money is that of the transfer in their place.
-const MONEY: &str = "SELECT count(*)::text FROM settlements d JOIN transfers t USING (network, block_hash, log_index)
-    WHERE (d.tx_hash, d.token_address, d.from_address, d.to_address, d.amount_units)
-        = (t.tx_hash, t.token_address, t.from_address, t.to_address, t.amount_units)";
+/// `units tx` of each decision.
+const MONEY: &str =
+    "SELECT string_agg(concat_ws(' ', amount_units, left(tx_hash, 3)), ', ' ORDER BY id) FROM settlements";
+
+/// A decision in force on a transfer that was mined again, while another log has come to stand where it was asked for.
+const MOVED: &str = "
+    SET session_replication_role = replica;
+    UPDATE settlements SET answered_at = now(), outcome = 'done', answer = 'yes';
+    INSERT INTO transfers (network, block_hash, log_index, block_number, block_time, tx_hash, token_address, from_address, to_address,
+                           amount_units, amount, state, paid_at, reason, settled, settlement)
+    SELECT network, '0x' || repeat('3', 64), log_index, 3, block_time, tx_hash, token_address, from_address, to_address,
+           amount_units, amount, state, paid_at, reason, 'ignored', (SELECT id FROM settlements)
+      FROM transfers WHERE session_id IS NULL;
+    UPDATE transfers SET tx_hash = '0x' || repeat('9', 64), amount_units = 7, amount = 0.000007 WHERE session_id IS NULL AND block_number = 2;
+    SET session_replication_role = origin";
 
 #[tokio::test]
 async fn a_decision_is_about_what_is_there_unless_it_says_otherwise() {
     let (_database, pool) = world_before(20, WORLD).await;
     all_allowed(&pool, Actor::Outside, &[ASK]).await;
+    pool.execute(sqlx::raw_sql(MOVED)).await.unwrap();
+    let ask = ASK.replace("session_id IS NULL", "block_number = 2");
+    all_allowed(&pool, Actor::Outside, &[&ask]).await;
     MIGRATIONS.run(&pool).await.unwrap();
-    assert_eq!(text(&pool, MONEY).await.as_deref(), Some("1"), "asked before decisions said it");
-    all_allowed(&pool, Actor::Outside, &[ASK]).await;
-    assert_eq!(text(&pool, MONEY).await.as_deref(), Some("2"));
+    let of_before = "1 0xe, 7 0x9";
+    assert_eq!(text(&pool, MONEY).await.as_deref(), Some(of_before));
+    all_allowed(&pool, Actor::Outside, &[&ask]).await;
+    assert_eq!(text(&pool, MONEY).await, Some(format!("{of_before}, 7 0x9")));
     let of = |units: &str| {
         asking(
             "kind, note, tx_hash, token_address, from_address, to_address, amount_units",
             &format!("'ignore', 'a test', tx_hash, token_address, from_address, to_address, {units}"),
         )
+        .replace("session_id IS NULL", "block_number = 2")
     };
-    all_allowed(&pool, Actor::Outside, &[&of("amount_units + 1")]).await;
-    assert_eq!(text(&pool, MONEY).await.as_deref(), Some("2"));
-    // Half of it is nothing that could be compared.
+    all_allowed(&pool, Actor::Outside, &[&of("8")]).await;
+    assert_eq!(text(&pool, MONEY).await, Some(format!("{of_before}, 7 0x9, 8 0x9")));
+    // Part of it is nothing that could be compared, and what the holder cannot read is nothing that waits for him.
     all_refused(&pool, Actor::Outside, &[("23502", &of("NULL"))]).await;
+    for units in ["'NaN'", "-1", "2::numeric ^ 256"] {
+        all_refused(&pool, Actor::Outside, &[("settlements_amount_units", &of(units))]).await;
+    }
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use super::HUNDRED;
 use crate::rig::{Rig, Rules};
 use crate::scripted::{Down, Lie, Log, OTHER_TOKEN, PAYER, TOKEN, Tx, account};
 
-const OTHER: &str = "refused: another log stands in its place: `transfers show` tells what is there";
+const OTHER: &str = "refused: another log stands in its place: ";
 
 fn to(session: &str) -> Deed {
     Deed::Assign(SessionId(session.to_owned()))
@@ -617,7 +617,7 @@ async fn a_decision_that_waits_ends_with_the_invented_log_it_is_about() {
         rig.deeper(6).await;
         outside.rollback().await.unwrap();
         rig.conclude().await;
-        assert_eq!(answer(&rig, id).await, OTHER);
+        assert!(answer(&rig, id).await.starts_with(OTHER));
         assert_eq!(rig.owners().await, ["dep_a CONFIRMED", "dust CONFIRMED"]);
         assert_eq!(rig.session("dep_far").await, "CREATED 0 0");
         rig.assert_books().await;
@@ -650,7 +650,7 @@ async fn a_decision_that_waits_ends_with_the_invented_log_of_a_block_that_comes_
     }
     outside.rollback().await.unwrap();
     drop(rig.step().await);
-    assert_eq!(answer(&rig, id).await, OTHER);
+    assert!(answer(&rig, id).await.starts_with(OTHER));
     assert_eq!(held_by(&rig).await, ["open dust SEEN"]);
     rig.assert_books().await;
 }
@@ -677,7 +677,7 @@ async fn nothing_is_done_to_other_money_than_was_judged() {
         rig.settle().await;
         let id = ask_for(&rig, &other, &Deed::Ignore).await;
         rig.settle().await;
-        assert_eq!(answer(&rig, id).await, OTHER, "{other:?}");
+        assert!(answer(&rig, id).await.starts_with(OTHER), "{other:?}");
     }
     assert_eq!(held_by(&rig).await, ["open late CONFIRMED"]);
 }
