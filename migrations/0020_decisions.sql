@@ -10,42 +10,21 @@ ALTER TABLE settlements
     -- NaN is more than every number.
     ADD COLUMN amount_units  numeric(78, 0) CONSTRAINT settlements_amount_units CHECK (amount_units >= 0 AND amount_units < 2::numeric ^ 256);
 
-CREATE OR REPLACE FUNCTION settlements_guard() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
-DECLARE
-    allowed settlements;
+-- Whoever does not say what he has judged means what stands there.
+CREATE FUNCTION settlements_money() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-    IF TG_OP = 'INSERT' THEN
-        NEW.database_user := session_user;
-        NEW.asked_at := clock_timestamp();
-        IF num_nonnulls(NEW.answered_at, NEW.outcome, NEW.answer, NEW.undoes) > 0 THEN
-            RAISE EXCEPTION 'a decision is asked for; the watcher answers it'
-                USING ERRCODE = 'check_violation', CONSTRAINT = 'settlements_guard';
-        END IF;
-        -- Whoever does not say what he has judged means what stands there.
-        IF num_nonnulls(NEW.tx_hash, NEW.token_address, NEW.from_address, NEW.to_address, NEW.amount_units) = 0 THEN
-            SELECT t.tx_hash, t.token_address, t.from_address, t.to_address, t.amount_units
-              INTO NEW.tx_hash, NEW.token_address, NEW.from_address, NEW.to_address, NEW.amount_units
-              FROM transfers t WHERE t.network = NEW.network AND t.block_hash = NEW.block_hash AND t.log_index = NEW.log_index;
-            IF NOT FOUND THEN
-                RAISE EXCEPTION 'there is no such transfer'
-                    USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'settlements_network_block_hash_log_index_fkey';
-            END IF;
-        END IF;
-        RETURN NEW;
-    END IF;
-    allowed := OLD;
-    IF OLD.outcome IS NULL AND deposit_watcher_is_writer() THEN
-        allowed.answered_at := NEW.answered_at;
-        allowed.outcome := NEW.outcome;
-        allowed.answer := NEW.answer;
-        allowed.undoes := NEW.undoes;
-    END IF;
-    IF NEW.* IS DISTINCT FROM allowed.* THEN
-        RAISE EXCEPTION 'what was decided is never rewritten: undo it by a release'
-            USING ERRCODE = 'restrict_violation', CONSTRAINT = 'settlements_append_only';
+    SELECT t.tx_hash, t.token_address, t.from_address, t.to_address, t.amount_units
+      INTO NEW.tx_hash, NEW.token_address, NEW.from_address, NEW.to_address, NEW.amount_units
+      FROM transfers t WHERE t.network = NEW.network AND t.block_hash = NEW.block_hash AND t.log_index = NEW.log_index;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no such transfer'
+            USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'settlements_network_block_hash_log_index_fkey';
     END IF;
     RETURN NEW;
 END $$;
+CREATE TRIGGER settlements_money BEFORE INSERT ON settlements FOR EACH ROW
+    WHEN (num_nonnulls(NEW.tx_hash, NEW.token_address, NEW.from_address, NEW.to_address, NEW.amount_units) = 0)
+    EXECUTE FUNCTION settlements_money();
 
 -- Of those that were asked for before this: the transfer for which it holds, what was booked by it, or the one in its place.
 ALTER TABLE settlements DISABLE TRIGGER settlements_guard;

@@ -106,6 +106,13 @@ async fn a_decision_about_money_that_is_gone_is_refused_and_shown() {
     assert!(shown.contains(told), "{shown}");
     let refused = format!("(refused: another log stands in its place: `transfers show {other}` tells what is there)");
     assert!(shown.contains("settlement 1, assign to dep_late") && shown.contains(&refused), "{shown}");
+    // Also where nothing of the transaction is stored any more; as a table of transfers that is none.
+    let rest = replaced.replace("log_index = 0", "log_index = 1");
+    database.pool().await.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(rest))).await.unwrap();
+    let alone = program.ok(&["transfers", "show", TX]);
+    assert!(alone.contains(told) && alone.contains(&refused), "{alone}");
+    let none = program.run(&["transfers", "show", TX, "--output", "json"]).reason(1);
+    assert!(none.starts_with("no transfer of transaction 0xdddd"), "{none}");
     assert_eq!(program.json(&["sessions", "show", "dep_late"])["status"], "EXPIRED");
 }
 
