@@ -26,10 +26,12 @@ use std::time::{Duration, Instant};
 
 use client::{Caller, Shop};
 use server::Server;
+use sql::Reading;
 use support::Database;
 
-/// Connections, of each side. How many ask at once decides: of many, one look at the database answers several.
-const CONNECTIONS: [usize; 3] = [8, 32, 64];
+/// Connections to the server and, beside them, of pgbench to the database: of each as many, then of pgbench as many as the
+/// server itself may have by default. How many ask at once decides: of many, one look at the database answers several.
+const CONNECTIONS: [(usize, usize); 4] = [(8, 8), (32, 32), (64, 64), (64, 10)];
 /// How long each figure is measured at a time.
 const LASTS: Duration = Duration::from_secs(5);
 /// How often each side has its turn.
@@ -43,28 +45,34 @@ async fn main() {
     let server = Server::start(&database, LIMITS).await;
     let shop = Shop::found(&server);
     println!("{} s each, {ROUNDS} times in turns\n", LASTS.as_secs());
-    println!("| | connections | by HTTP, a second | by pgbench, a second | ratio |\n|---|---|---|---|---|");
+    println!("| | connections, of HTTP and of pgbench | by HTTP, a second | by pgbench, a second | ratio |");
+    println!("|---|---|---|---|---|");
     let opening = |connections| sql::opening(&database, connections, LASTS);
     compare("opening a session", &server, |n| shop.opening(n), opening);
     let ids = sql::sessions(&database).await;
-    let reading = |connections| sql::reading(&database, connections, LASTS);
-    compare("reading one by its id", &server, |n| shop.reading(&ids[n % ids.len()]), reading);
+    let read = |n: usize| shop.reading(&ids[n % ids.len()]);
+    let reading = |what| {
+        let database = &database;
+        move |connections| sql::reading(database, what, connections, LASTS)
+    };
+    compare("reading one by its id, beside its SELECT", &server, read, reading(Reading::Session));
+    compare("reading one by its id, beside all that it asks", &server, read, reading(Reading::KeyAndSession));
     viewers::measure(&server, &shop, &database).await;
     page::measure(&server, &shop, &database).await;
 }
 
-/// Both sides in turns, with so many connections each; then the ratio in the middle.
+/// Both sides in turns; then the ratio in the middle.
 fn compare(what: &str, server: &Server, request: impl Fn(usize) -> String + Sync, sql: impl Fn(usize) -> f64) {
     let next = AtomicUsize::new(0);
-    for connections in CONNECTIONS {
+    for (ours, theirs) in CONNECTIONS {
         let mut ratios = Vec::new();
         for _ in 0..ROUNDS {
-            let (http, sql) = (measured(connections, &request, &next, server), sql(connections));
+            let (http, sql) = (measured(ours, &request, &next, server), sql(theirs));
             ratios.push(100.0 * http / sql);
-            println!("| {what} | {connections} | {http:.0} | {sql:.0} | {:.0} % |", 100.0 * http / sql);
+            println!("| {what} | {ours}, {theirs} | {http:.0} | {sql:.0} | {:.0} % |", 100.0 * http / sql);
         }
         ratios.sort_by(f64::total_cmp);
-        println!("| {what}, in the middle | {connections} | | | {:.0} % |", ratios[ROUNDS / 2]);
+        println!("| {what}, in the middle | {ours}, {theirs} | | | {:.0} % |", ratios[ROUNDS / 2]);
     }
 }
 

@@ -22,20 +22,44 @@ SELECT business_id FROM deposit_addresses WHERE address = '0x' || lpad(to_hex(:n
 COMMIT;
 ";
 
-/// How the API names the sessions it reads, and how pgbench names one.
-const IDS: &str = "s.id = ANY (ARRAY(SELECT unnest($1::text[])))";
-const ID: &str = "s.id = ANY (ARRAY[(SELECT id FROM bench_ids WHERE n = :n::bigint)])";
+/// How the API names the sessions and the keys that it reads, and how pgbench names one of each.
+const SESSION: [&str; 2] = [
+    "s.id = ANY (ARRAY(SELECT unnest($1::text[])))",
+    "s.id = ANY (ARRAY[(SELECT id FROM bench_ids WHERE n = :n::bigint)])",
+];
+const KEY: [&str; 2] =
+    ["k.id = ANY (ARRAY(SELECT unnest($1::text[])))", "k.id = ANY (ARRAY[(SELECT id FROM api_keys)])"];
 
-/// Reads one session by the SELECT of the API itself, as sqlx keeps it.
-fn reading_script() -> String {
+/// What of the SQL of a request that reads a session is compared with.
+#[derive(Clone, Copy)]
+pub(crate) enum Reading {
+    /// The session's SELECT.
+    Session,
+    /// That of the token's key as well: no session is shown without it.
+    KeyAndSession,
+}
+
+impl Reading {
+    /// A script of the API's own SELECTs.
+    fn script(self) -> String {
+        let selects = match self {
+            Reading::Session => kept(SESSION),
+            Reading::KeyAndSession => kept(KEY) + &kept(SESSION),
+        };
+        format!("\\set n random(1, 1000)\n{selects}")
+    }
+}
+
+/// The only SELECT with these words that sqlx keeps, with others in their place.
+fn kept([words, others]: [&str; 2]) -> String {
     let kept = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.sqlx")).unwrap();
     let texts = kept.map(|file| {
         let query: Value = serde_json::from_str(&std::fs::read_to_string(file.unwrap().path()).unwrap()).unwrap();
         query["query"].as_str().unwrap().to_owned()
     });
-    let selects: Vec<String> = texts.filter(|text| text.contains(IDS)).collect();
-    let [select] = selects.as_slice() else { panic!("which of them reads sessions? {selects:#?}") };
-    format!("\\set n random(1, 1000)\n{};\n", select.replace(IDS, ID))
+    let selects: Vec<String> = texts.filter(|text| text.contains(words)).collect();
+    let [select] = selects.as_slice() else { panic!("which of them is it? {selects:#?}") };
+    format!("{};\n", select.replace(words, others))
 }
 
 /// Where PostgreSQL's packages put it, or in the PATH.
@@ -75,8 +99,8 @@ pub(crate) fn opening(database: &Database, connections: usize, lasts: Duration) 
 }
 
 /// Sessions read a second, of those that [`sessions`] chose.
-pub(crate) fn reading(database: &Database, connections: usize, lasts: Duration) -> f64 {
-    measured(database, &reading_script(), connections, lasts)
+pub(crate) fn reading(database: &Database, what: Reading, connections: usize, lasts: Duration) -> f64 {
+    measured(database, &what.script(), connections, lasts)
 }
 
 /// A thousand sessions of the shop.
