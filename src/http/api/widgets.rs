@@ -58,7 +58,7 @@ pub(super) struct CreateWidget {
     default_network: Option<String>,
     /// One that the widget allows.
     default_deposit_address: Option<String>,
-    /// JSON Schema that `metadata` must match; at most 16 KiB, without references to other documents.
+    /// JSON Schema that `metadata` must match; at most 16 KiB, without references and `unevaluated…`.
     metadata_schema: Option<Map<String, Value>>,
 }
 
