@@ -15,6 +15,9 @@ use super::Error;
 const AT_MOST: usize = 256;
 /// How often a clerk lets others run before he begins: more may be just coming.
 const LOOKS_UP: usize = 2;
+/// How long one waits to be told; longer than a look takes that finds no connection. What nobody waits for is not asked:
+/// while the database is away, no more stand here than come within this time.
+const WAITS: Duration = Duration::from_secs(10);
 /// How long a clerk stays where nobody waits: who asks one thing after the other need not call him each time.
 const LINGERS: Duration = Duration::from_millis(20);
 
@@ -69,7 +72,10 @@ impl<C: Clerk> Together<C> {
             // A task of its own: no asker can take the others' answers with him.
             tokio::spawn(serve(Arc::clone(&self.line), (self.clerk)()));
         }
-        answer.await.unwrap_or_else(|_| Err(Error::Unavailable("a question was left behind".to_owned())))
+        match timeout(WAITS, answer).await {
+            Ok(told) => told.unwrap_or_else(|_| Err(Error::Unavailable("a question was left behind".to_owned()))),
+            Err(_) => Err(Error::Unavailable(format!("nobody was free to ask within {} s", WAITS.as_secs()))),
+        }
     }
 }
 

@@ -163,6 +163,19 @@ async fn who_goes_away_takes_nothing_from_the_others() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nobody_stands_in_line_for_ever() {
+    let scene = Scene::new();
+    let asked = join_all([Question::Plain(1), Question::Plain(2)].map(|one| scene.ask(one))).await;
+    for waiting in asked {
+        let told = tokio::time::timeout(2 * WAITS, waiting).await.expect("left waiting").unwrap();
+        assert_eq!(told.unwrap_err().to_string(), "database unavailable: nobody was free to ask within 10 s");
+    }
+    scene.let_go(3);
+    assert_eq!(scene.together.ask(Question::Plain(3)).await.unwrap(), (Question::Plain(3), 1));
+    assert_eq!(scene.looks(), 2, "what nobody waits for was asked");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_clerk_who_falls_leaves_nobody_waiting() {
     let scene = Scene::new();
     let fatal = scene.ask(Question::Fall).await;
