@@ -205,13 +205,20 @@ fn neighbourhood(address: IpAddr) -> IpAddr {
 
 /// Who asks: the peer, or, when that is a trusted proxy, the nearest hop of `X-Forwarded-For` that is none. What stands
 /// to the left of it, or of anything that is no address, anybody may have written.
-pub(super) fn client_address(peer: SocketAddr, forwarded: &[&str], trusted: &[IpNet]) -> IpAddr {
+pub(super) fn client_address<'h>(
+    peer: SocketAddr,
+    forwarded: impl DoubleEndedIterator<Item = &'h [u8]>,
+    trusted: &[IpNet],
+) -> IpAddr {
     let mut nearest = peer.ip().to_canonical();
-    for hop in forwarded.iter().rev().flat_map(|value| value.rsplit(',')) {
+    for hop in forwarded.rev().flat_map(|value| value.rsplit(|byte| *byte == b',')) {
         if !trusted.iter().any(|network| network.contains(&nearest)) {
             break;
         }
-        let Some(address) = hop_address(hop.trim_matches([' ', '\t'])) else { break };
+        let Some(address) = std::str::from_utf8(hop).ok().and_then(|hop| hop_address(hop.trim_matches([' ', '\t'])))
+        else {
+            break;
+        };
         nearest = address.to_canonical();
     }
     nearest

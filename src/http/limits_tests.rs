@@ -208,9 +208,12 @@ fn the_nearest_hop_that_is_no_proxy_asks() {
         ("10.0.0.1:1", &["198.51.100.1:4711"], "198.51.100.1"),
         ("10.0.0.1:1", &["[2001:db8::1]:4711, [fd00::2]"], "2001:db8::1"),
     ] {
-        let found = client_address(peer.parse().unwrap(), forwarded, &trusted);
+        let found = client_address(peer.parse().unwrap(), forwarded.iter().map(|value| value.as_bytes()), &trusted);
         assert_eq!(found, ip(expected), "{peer} {forwarded:?}");
     }
-    let nobody = client_address("10.0.0.1:1".parse().unwrap(), &["198.51.100.1"], &[]);
+    let nobody = client_address("10.0.0.1:1".parse().unwrap(), [b"198.51.100.1".as_slice()].into_iter(), &[]);
     assert_eq!(nobody, ip("10.0.0.1"));
+    // What a client wrote that is no text hides nothing of what a proxy added to it.
+    let rubbish = [b"\xff, 198.51.100.1".as_slice()].into_iter();
+    assert_eq!(client_address("10.0.0.1:1".parse().unwrap(), rubbish, &trusted), ip("198.51.100.1"));
 }

@@ -119,9 +119,8 @@ fn dialect(app: &App, request: &Request) -> Dialect {
 }
 
 fn client_of(app: &App, peer: SocketAddr, headers: &HeaderMap) -> std::net::IpAddr {
-    let forwarded: Vec<&str> =
-        headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok()).collect();
-    client_address(peer, &forwarded, &app.0.settings.api.trusted_proxies)
+    let forwarded = headers.get_all("x-forwarded-for").iter().map(HeaderValue::as_bytes);
+    client_address(peer, forwarded, &app.0.settings.api.trusted_proxies)
 }
 
 /// The client's own name for its request where it is one that a log can hold, else a new one.
