@@ -142,7 +142,8 @@ impl Store {
         .await?;
         let ids: Vec<SessionId> = ids.into_iter().map(SessionId).collect();
         let mut sessions = self.view_sessions(&ids).await?;
-        sessions.sort_by(|one, other| (other.created_at, &other.id).cmp(&(one.created_at, &one.id)));
+        // As the database orders them: two ids of one moment may stand otherwise by their bytes.
+        sessions.sort_by_key(|session| ids.iter().position(|id| *id == session.id));
         Ok(sessions)
     }
 }

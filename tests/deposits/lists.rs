@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use deposit_watcher::deposits::{ListFilter, Refusal, Widget};
 
 use crate::rig::{Rig, but, opening};
+use crate::support::Database;
 
 async fn open(rig: &Rig, widget: &Widget, count: usize) -> Vec<String> {
     let mut ids = Vec::new();
@@ -39,6 +40,24 @@ async fn pages_show_every_session_once_while_new_ones_come() {
     let newest = rig.office.list(&widget.id, &ListFilter::default()).await.unwrap();
     assert_eq!(newest.items.len(), 33);
     assert!(newest.next_cursor.is_none() && newest.items.windows(2).all(|two| two[0].created_at >= two[1].created_at));
+}
+
+/// Ids of other programs, of one moment, where the database orders them otherwise than their bytes.
+#[tokio::test]
+async fn pages_are_in_the_order_of_the_database() {
+    let rig = Rig::founded(&Database::in_english(&sqlx::migrate!("./migrations")).await, "").await;
+    let widget = rig.widget().await;
+    let insert =
+        "INSERT INTO deposit_sessions (id, amount, currency, network, currency_address, deposit_address, widget_id)
+        SELECT unnest(ARRAY['dep_a', 'dep_B', 'dep_c', 'dep_D']), 5, 'USD', 'anvil',
+               '0x00000000000000000000000000000000000000ee', '0x00000000000000000000000000000000000000aa', $1";
+    sqlx::query(insert).bind(&widget.id.0).execute(&rig.pool).await.unwrap();
+    let filter = |cursor| ListFilter { limit: Some(2), cursor, ..ListFilter::default() };
+    let first = rig.office.list(&widget.id, &filter(None)).await.unwrap();
+    let second = rig.office.list(&widget.id, &filter(first.next_cursor)).await.unwrap();
+    let ids: Vec<String> = first.items.into_iter().chain(second.items).map(|view| view.id).collect();
+    assert_eq!(ids, ["dep_D", "dep_c", "dep_B", "dep_a"]);
+    assert_eq!(second.next_cursor, None);
 }
 
 #[tokio::test]

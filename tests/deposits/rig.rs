@@ -59,7 +59,11 @@ impl Rig {
 
     /// With these lines of configuration, tables first.
     pub(crate) async fn with(lines: &str) -> Rig {
-        let database = Database::create(&sqlx::migrate!("./migrations")).await;
+        Rig::founded(&Database::create(&sqlx::migrate!("./migrations")).await, lines).await
+    }
+
+    /// Over a database with nothing in it, with these lines of configuration.
+    pub(crate) async fn founded(database: &Database, lines: &str) -> Rig {
         let pool = database.pool().await;
         pool.execute(
             "INSERT INTO networks (slug, chain_id, testnet) VALUES ('anvil', 31337, true), ('fine', 31338, false);
@@ -70,7 +74,7 @@ impl Rig {
         )
         .await
         .unwrap();
-        Rig::over(&database, pool, lines)
+        Rig::over(database, pool, lines)
     }
 
     /// Over a database as it is.

@@ -68,6 +68,15 @@ impl Database {
         database
     }
 
+    /// A fresh one with these migrations, that orders texts as people do.
+    pub(crate) async fn in_english(migrations: &Migrator) -> Database {
+        let database = Database { name: format!("dw_test_{:016x}", rand::random::<u64>()) };
+        let english = "TEMPLATE template0 LOCALE 'C' LOCALE_PROVIDER icu ICU_LOCALE 'en'";
+        admin(format!("CREATE DATABASE {} {english}", database.name)).await;
+        migrations.run(&database.pool().await).await.unwrap();
+        database
+    }
+
     /// `postgres://…`
     pub(crate) fn url(&self) -> String {
         postgres().url(&self.name)
