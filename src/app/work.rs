@@ -69,7 +69,10 @@ pub(super) async fn work(mut watcher: Watcher, desk: Desk) {
         heads.mark_unchanged();
         let started = Instant::now();
         let outcome = kill::at_polls(watcher.step()).await;
-        watcher.report_lag(Utc::now());
+        // Whoever was left behind tells nothing more: the gauges are the next holder's.
+        if !desk.stop.is_cancelled() {
+            watcher.report_lag(Utc::now());
+        }
         if let Ok(step) = &outcome {
             telemetry::STEP_DURATION_SECONDS.observe(&[mood.slug.as_str(), step.kind], started.elapsed());
         }

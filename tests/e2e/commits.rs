@@ -99,6 +99,8 @@ async fn cut_off_from_the_database_the_holder_is_followed_within_ten_seconds_and
         assert_eq!(rig.events(id).await, ["created", "pending", "confirmed"], "{id}");
     }
     assert!(holds(&other).await && !holds(&holder).await);
+    // Nor does the step that was left behind tell how far it came.
+    assert_eq!(holder.metrics().await.count("scanned_block", &["network=\"anvil\""]), 0);
     assert_eq!(rig.number("SELECT count(*) FROM transfers").await, 3);
     rig.books_are_right().await;
 
