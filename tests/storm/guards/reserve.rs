@@ -101,6 +101,39 @@ async fn an_amount_is_taken_while_its_session_is_open_and_a_while_longer() {
     assert_eq!(attempt(&pool, Actor::Api, &ask("0")).await, Ok(()), "closed long enough");
 }
 
+/// Inserts a session of just what [`reserve`] asks for.
+const PLAIN: &str = "INSERT INTO deposit_sessions (id, amount, currency, network, currency_address, deposit_address)
+    VALUES ($1, 10, 'USD', 'net', '0x' || repeat('CC', 20), '0x' || repeat('AF', 20))";
+
+/// Until so many wait for somebody's transaction.
+async fn until_waiting(pool: &PgPool, count: &str) {
+    let waiting =
+        "SELECT count(*)::text FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    for _ in 0..100_000 {
+        if text(pool, waiting).await.as_deref() == Some(count) {
+            return;
+        }
+    }
+    panic!("{count} never waited");
+}
+
+/// Whoever had to wait for a plain INSERT counts its session, though it was not there when he began.
+#[tokio::test]
+async fn an_amount_that_was_waited_for_is_its_inserters() {
+    let (_database, pool) = world().await;
+    let mut first = pool.begin().await.unwrap();
+    sqlx::query(PLAIN).bind("dep_first").execute(&mut *first).await.unwrap();
+    let (reserver, inserter) = (pool.clone(), pool.clone());
+    let reserving = tokio::spawn(async move { reserve(&reserver, "bump").await });
+    let inserting = tokio::spawn(async move { sqlx::query(PLAIN).bind("dep_second").execute(&inserter).await });
+    until_waiting(&pool, "2").await;
+    first.commit().await.unwrap();
+    assert_eq!(reserving.await.unwrap(), Ok("10.000001".to_owned()));
+    inserting.await.unwrap().unwrap();
+    let owner = "SELECT session_id FROM amount_claims WHERE to_address = '0x' || repeat('af', 20) AND amount = 10";
+    assert_eq!(text(&pool, owner).await.as_deref(), Some("dep_first"));
+}
+
 #[tokio::test]
 async fn a_reservation_and_its_session_are_one_claim() {
     let (_database, pool) = world().await;
