@@ -7,9 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Office, Refusal};
-use crate::domain::{
-    BusinessId, Fault, Finality, SessionId, SessionStatus, Time, Token, Units, WidgetId, parse_address,
-};
+use crate::domain::{BusinessId, Fault, Finality, SessionId, SessionStatus, Time, WidgetId, parse_address};
 use crate::settings::Settings;
 use crate::store::{Error, Found, Named, SessionFilter, SigningKey, ViewedSession, WidgetRow};
 
@@ -202,25 +200,12 @@ pub fn time(time: Time) -> String {
     time.with_timezone(&Utc).to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// What is still due: nothing where what came counts as all of it.
-fn missing(token: Option<&Token>, amount: &str, received: &str, missing: String) -> String {
-    let enough = token.and_then(|token| {
-        let (amount, received) =
-            (Units::parse(amount, token.decimals).ok()?, Units::parse(received, token.decimals).ok()?);
-        Some(received >= amount.saturating_sub(token.tolerance_for(amount)))
-    });
-    if enough == Some(true) { "0".to_owned() } else { missing }
-}
-
 fn view(settings: &Settings, session: ViewedSession) -> View {
     let network = settings.networks.iter().find(|network| network.slug.as_str() == session.network);
     let required = network.and_then(|network| match network.finality {
         Finality::Confirmations(blocks) => Some(blocks),
         Finality::Safe | Finality::Finalized => None,
     });
-    let address = parse_address(&session.currency_address).ok();
-    let token = network.and_then(|network| network.tokens.iter().find(|token| Some(token.address) == address));
-    let missing = missing(token, &session.amount, &session.received, session.missing);
     let checksum = |text: String| parse_address(&text).map_or(text, |address| address.to_checksum(None));
     View {
         business: session.business,
@@ -237,7 +222,7 @@ fn view(settings: &Settings, session: ViewedSession) -> View {
         requested_amount: session.requested,
         received_amount: session.received,
         confirmed_amount: session.confirmed,
-        missing_amount: missing,
+        missing_amount: session.missing,
         currency: session.currency,
         network: session.network,
         currency_address: checksum(session.currency_address),
@@ -314,25 +299,6 @@ mod tests {
             assert_eq!(read_cursor(rubbish), None, "{rubbish}");
         }
         assert_eq!(time(at), "2026-09-21T14:13:20.123Z");
-    }
-
-    #[test]
-    fn what_counts_as_paid_in_full_misses_nothing() {
-        let mut token = crate::deposits::ground::settings().networks[0].tokens[0].clone();
-        token.tolerance = Units::parse("0.01", 6).unwrap();
-        for (amount, received, lacks, told) in [
-            ("100", "0", "100", "100"),
-            ("100", "99.98", "0.02", "0.02"),
-            ("100", "99.99", "0.01", "0"),
-            ("100", "100", "0", "0"),
-            // Never more than a hundredth of the amount.
-            ("0.1", "0.098", "0.002", "0.002"),
-            ("0.1", "0.099", "0.001", "0"),
-            ("0.001", "0", "0.001", "0.001"),
-        ] {
-            assert_eq!(missing(Some(&token), amount, received, lacks.to_owned()), told, "{received} of {amount}");
-        }
-        assert_eq!(missing(None, "100", "99.99", "0.01".to_owned()), "0.01");
     }
 
     #[test]

@@ -69,6 +69,8 @@ pub struct Session {
     pub address: Address,
     /// What was asked for.
     pub amount: Units,
+    /// How much less is all of it: what held when its first money was seen, or holds now.
+    pub tolerance: Units,
     /// When it was inserted, by the database's clock.
     pub accepted_at: Time,
     /// The later of `created_at` and `accepted_at`.
@@ -77,6 +79,13 @@ pub struct Session {
     pub expires_at: Time,
     /// Transfers mined after this no longer count.
     pub cancelled_at: Option<Time>,
+}
+
+impl Session {
+    /// From here on it has its amount and takes no more.
+    pub fn least(&self) -> Units {
+        self.amount.saturating_sub(self.tolerance)
+    }
 }
 
 /// Why a row can never be matched: the label of `sessions_invalid`.

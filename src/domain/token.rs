@@ -37,7 +37,8 @@ pub struct Token {
     pub address: Address,
     /// 0 to 77.
     pub decimals: u8,
-    /// How much less than the amount due still counts as paid in full, on an exclusive address.
+    /// How much less than the amount due still counts as paid in full, on an exclusive address: of a session whose first
+    /// money comes now.
     pub tolerance: Units,
     /// The least share of a session's amount that part-pays it.
     pub min_partial: Percent,

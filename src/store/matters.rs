@@ -67,7 +67,7 @@ pub struct Payee {
     pub received: String,
     /// As committed.
     pub status: SessionStatus,
-    /// What it has received is its amount, less the token's tolerance.
+    /// What it has received is its amount, less its tolerance.
     pub has_all: bool,
 }
 
@@ -105,8 +105,8 @@ async fn payee<'c>(by: impl sqlx::PgExecutor<'c>, id: &SessionId) -> Result<Opti
         r#"SELECT s.network AS "network!", s.token_address AS "token!", s.to_address AS "to!", s.currency AS "currency!",
                   s.currency_address AS "currency_address!", s.deposit_address AS "deposit_address!",
                   trim_scale(s.amount)::text AS "amount!", trim_scale(s.received_amount)::text AS "received!", s.payment_status AS "payment_status!",
-                  s.received_amount >= s.amount - least(coalesce(k.tolerance, 0), s.amount / 100) AS "has_all!"
-             FROM deposit_sessions s LEFT JOIN tokens k ON k.network = s.network AND k.address = s.token_address
+                  s.received_amount >= s.amount - coalesce(s.tolerance, 0) AS "has_all!"
+             FROM deposit_sessions s
             WHERE s.id = $1"#,
         id.0,
     )

@@ -53,6 +53,8 @@ pub struct SessionRow {
     pub cancelled_at: Option<Time>,
     /// As committed.
     pub status: SessionStatus,
+    /// How much less than the amount is all of it, whole tokens as digits; `None` before its first money was seen.
+    pub tolerance: Option<String>,
     /// As committed, base units of nothing yet: whole tokens as digits.
     pub received: String,
     /// As committed.
@@ -98,6 +100,8 @@ pub struct SessionWrite {
     pub id: SessionId,
     /// Its status.
     pub status: SessionStatus,
+    /// By which it was judged: whole tokens as digits, kept from the first money on.
+    pub tolerance: Option<String>,
     /// Whole tokens as digits.
     pub received: String,
     /// Whole tokens as digits.
@@ -146,7 +150,7 @@ impl Unit {
         let rows = sqlx::query!(
             r#"SELECT s.id, s.network, s.currency, s.currency_address, s.deposit_address, trim_scale(s.amount)::text AS "amount!",
                       s.accepted_at, greatest(s.created_at, s.accepted_at) AS "begins_at!", s.expires_at, s.topup_seconds, s.cancelled_at,
-                      s.payment_status, trim_scale(s.received_amount)::text AS "received!", trim_scale(s.confirmed_amount)::text AS "confirmed!",
+                      s.payment_status, trim_scale(s.tolerance)::text AS "tolerance?", trim_scale(s.received_amount)::text AS "received!", trim_scale(s.confirmed_amount)::text AS "confirmed!",
                       s.tx_id, s.closed_at IS NOT NULL AS "closed!", s.lost_at_block, g.token AS "token!", g.recipient AS "recipient!"
                  FROM (SELECT i.token, i.recipient, o.id FROM unnest($2::text[], $3::text[]) AS i (token, recipient)
                          JOIN deposit_sessions o ON o.network = $1 AND o.to_address = i.recipient AND o.token_address = i.token AND o.closed_at IS NULL
@@ -190,6 +194,7 @@ impl Unit {
                     topup: Duration::from_secs(codec::count(row.topup_seconds)),
                     cancelled_at: row.cancelled_at,
                     status: status(&row.payment_status)?,
+                    tolerance: row.tolerance,
                     received: row.received,
                     confirmed: row.confirmed,
                     tx_id: row.tx_id,
@@ -280,6 +285,7 @@ impl Unit {
     /// Writes what a derivation changed; the events are the database's own doing (I6).
     pub async fn write_sessions(&mut self, writes: &[SessionWrite]) -> Result<(), Error> {
         let text = |read: fn(&SessionWrite) -> String| writes.iter().map(read).collect::<Vec<_>>();
+        let tolerances: Vec<Option<String>> = writes.iter().map(|w| w.tolerance.clone()).collect();
         let tx_ids: Vec<Option<String>> = writes.iter().map(|w| w.tx_id.clone()).collect();
         let expiries: Vec<Time> = writes.iter().map(|w| w.expires_at).collect();
         let topups: Vec<i64> = writes.iter().map(|w| i64::try_from(w.topup.as_secs()).unwrap_or(i64::MAX)).collect();
@@ -289,9 +295,11 @@ impl Unit {
             "UPDATE deposit_sessions s SET payment_status = n.status, received_amount = n.received::numeric,
                     confirmed_amount = n.confirmed::numeric, tx_id = n.tx_id, expires_at = n.expires_at, topup_seconds = n.topup,
                     closed_at = CASE WHEN n.closed THEN coalesce(s.closed_at, clock_timestamp()) END, lost_at_block = n.lost,
-                    confirmed_at = CASE WHEN n.status IN ('CONFIRMED', 'OVERPAID') THEN coalesce(s.confirmed_at, clock_timestamp()) END
-               FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::bigint[], $8::boolean[], $9::bigint[])
-                    AS n (id, status, received, confirmed, tx_id, expires_at, topup, closed, lost)
+                    confirmed_at = CASE WHEN n.status IN ('CONFIRMED', 'OVERPAID') THEN coalesce(s.confirmed_at, clock_timestamp()) END,
+                    tolerance = n.tolerance::numeric
+               FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::bigint[], $8::boolean[], $9::bigint[],
+                           $10::text[])
+                    AS n (id, status, received, confirmed, tx_id, expires_at, topup, closed, lost, tolerance)
               WHERE s.id = n.id",
             &text(|w| w.id.0.clone()),
             &text(|w| w.status.as_str().to_owned()),
@@ -302,6 +310,7 @@ impl Unit {
             &topups,
             &closed,
             &lost as &[Option<i64>],
+            &tolerances as &[Option<String>],
         )
         .execute(self.connection())
         .await?;

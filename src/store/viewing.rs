@@ -29,7 +29,7 @@ pub struct ViewedSession {
     pub received: String,
     /// Sum of the confirmed ones.
     pub confirmed: String,
-    /// What is still due; 0 once it is paid.
+    /// What is still due; 0 once it is paid, or what came counts as all of it.
     pub missing: String,
     /// Symbol.
     pub currency: String,
@@ -90,7 +90,7 @@ impl Store {
                       s.widget_id, s.payment_status,
                       trim_scale(s.amount)::text AS "amount!", trim_scale(coalesce(s.requested_amount, s.amount))::text AS "requested!",
                       trim_scale(s.received_amount)::text AS "received!", trim_scale(s.confirmed_amount)::text AS "confirmed!",
-                      trim_scale(CASE WHEN s.payment_status IN ('CONFIRMED', 'OVERPAID') THEN 0
+                      trim_scale(CASE WHEN s.payment_status IN ('CONFIRMED', 'OVERPAID') OR s.received_amount >= s.amount - s.tolerance THEN 0
                                       ELSE greatest(0, s.amount - s.received_amount) END)::text AS "missing!",
                       s.currency, s.network, s.currency_address, s.deposit_address, s.tx_id, s.opened_by, s.customer_reference,
                       s.customer_email, s.metadata, s.created_at, s.expires_at, s.cancelled_at, s.confirmed_at, s.closed_at IS NOT NULL AS "closed!",

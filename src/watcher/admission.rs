@@ -72,11 +72,13 @@ pub fn retired(row: &SessionRow, token: &Token) -> Option<Session> {
 }
 
 fn session(row: &SessionRow, token: &Token, address: Address, amount: Units) -> Session {
+    let own = row.tolerance.as_deref().and_then(|own| Units::parse(own, token.decimals).ok());
     Session {
         id: row.id.clone(),
         token: token.key.clone(),
         address,
         amount,
+        tolerance: own.unwrap_or_else(|| token.tolerance_for(amount)),
         accepted_at: row.accepted_at,
         begins_at: row.begins_at,
         expires_at: row.expires_at.checked_sub_signed(super::span(row.topup)).unwrap_or(row.expires_at),

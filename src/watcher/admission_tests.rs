@@ -7,7 +7,7 @@ use std::time::Duration;
 use alloy::primitives::{Address, U256};
 use chrono::TimeDelta;
 
-use super::admission::{Claim, admit, examine};
+use super::admission::{Claim, admit, examine, retired};
 use crate::domain::{
     ChainId, Finality, Percent, SessionId, SessionStatus, Slug, Time, Token, TokenKey, Units, Unusable, time_from_unix,
 };
@@ -178,6 +178,7 @@ fn row() -> SessionRow {
         topup: Duration::ZERO,
         cancelled_at: Some(at(3)),
         status: SessionStatus::Created,
+        tolerance: None,
         received: "0".to_owned(),
         confirmed: "0".to_owned(),
         tx_id: None,
@@ -194,6 +195,24 @@ fn an_admitted_row_keeps_its_times() {
     assert_eq!((session.accepted_at, session.begins_at), (at(1), at(2)));
     assert_eq!((session.expires_at, session.cancelled_at), (at(1800), Some(at(3))));
     assert_eq!(admit(&row(), &network(0)), Err(Unusable::TooManyDecimals));
+}
+
+#[test]
+fn a_session_with_money_keeps_its_tolerance() {
+    let mut network = network(6);
+    for (configured, own, held) in [
+        ("0.01", None, "10000"),
+        ("0.02", None, "15000"),
+        ("0", Some("0.01"), "10000"),
+        ("0.01", Some("0"), "0"),
+        ("0", Some("0.2"), "200000"),
+    ] {
+        network.tokens[1].tolerance = Units::parse(configured, 6).unwrap();
+        let row = SessionRow { tolerance: own.map(str::to_owned), ..row() };
+        for session in [admit(&row, &network).unwrap(), retired(&row, &network.tokens[1]).unwrap()] {
+            assert_eq!(session.tolerance.to_string(), held, "{configured}, {own:?}");
+        }
+    }
 }
 
 #[test]

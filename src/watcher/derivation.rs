@@ -271,8 +271,8 @@ impl<'a> Place<'_, 'a> {
             any: !paid.is_empty(),
             all_confirmed: paid.iter().all(|p| p.confirmed),
         };
-        let status = outcome::status(session.amount, token.tolerance_for(session.amount), sums, row.status);
-        let part_paid = matching::is_topped_up(session, token, paid.iter().map(|p| p.units));
+        let status = outcome::status(session.amount, session.tolerance, sums, row.status);
+        let part_paid = matching::is_topped_up(session, paid.iter().map(|p| p.units));
         let topup =
             if part_paid { setting.rules.topup_time.to_std().unwrap_or_default() } else { std::time::Duration::ZERO };
         let newest = paid.last();
@@ -289,6 +289,7 @@ impl<'a> Place<'_, 'a> {
         SessionWrite {
             id: row.id.clone(),
             status,
+            tolerance: (sums.any || row.tolerance.is_some()).then(|| session.tolerance.to_decimal(token.decimals)),
             received: sums.received.to_decimal(token.decimals),
             confirmed: sums.confirmed.to_decimal(token.decimals),
             tx_id: newest.map(|p| format!("{:#x}", p.stored.tx_hash)),
@@ -334,6 +335,7 @@ fn sum(units: impl Iterator<Item = Units>) -> Units {
 
 fn differs(write: &SessionWrite, row: &SessionRow) -> bool {
     write.status != row.status
+        || write.tolerance != row.tolerance
         || write.received != row.received
         || write.confirmed != row.confirmed
         || write.tx_id != row.tx_id

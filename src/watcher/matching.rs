@@ -150,8 +150,8 @@ pub fn derive(group: &Group<'_>, rules: &Rules) -> Vec<Verdict> {
 }
 
 /// Whether a session received a part of its amount at some point of the derivation: then it takes money for longer.
-pub fn is_topped_up(session: &Session, token: &Token, paid: impl IntoIterator<Item = Units>) -> bool {
-    let least = session.amount.saturating_sub(token.tolerance_for(session.amount));
+pub fn is_topped_up(session: &Session, paid: impl IntoIterator<Item = Units>) -> bool {
+    let least = session.least();
     let mut received = Units::ZERO;
     paid.into_iter().any(|units| {
         received = received.saturating_add(units);

@@ -49,6 +49,7 @@ fn session(name: &str, amount: u64) -> Session {
         token: TokenKey::parse("usdc").unwrap(),
         address: sender(DEPOSIT),
         amount: units(amount),
+        tolerance: Units::ZERO,
         accepted_at: at(0),
         begins_at: at(0),
         expires_at: at(1800),
@@ -144,8 +145,12 @@ impl World {
         self
     }
 
+    /// Of the token, and of sessions that received nothing before.
     fn tolerance(mut self, tolerance: u64) -> World {
         self.token.tolerance = units(tolerance);
+        for s in &mut self.sessions {
+            s.tolerance = self.token.tolerance_for(s.amount);
+        }
         self
     }
 

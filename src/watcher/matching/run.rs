@@ -253,7 +253,7 @@ impl<'a> Run<'a> {
             return Err(mismatch());
         };
         let due = session.amount.saturating_sub(self.tally(*only).in_all());
-        let tolerated = due.saturating_sub(self.group.token.tolerance_for(session.amount));
+        let tolerated = due.saturating_sub(session.tolerance);
         if tolerated <= entry.units && entry.units <= due {
             return Ok(*only);
         }
@@ -321,7 +321,7 @@ impl<'a> Run<'a> {
 
     /// From here on a session has its amount and takes no more.
     fn least(&self, session: &Session) -> Units {
-        session.amount.saturating_sub(self.group.token.tolerance_for(session.amount))
+        session.least()
     }
 
     /// True when nothing that the second look may yet refute tells whose the transfer is.

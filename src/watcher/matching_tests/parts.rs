@@ -54,6 +54,18 @@ fn the_tolerance_is_never_more_than_a_hundredth() {
     assert_eq!(alone(1000, &[989, 990]).tolerance(500).never_parts().say(), "amount_mismatch a");
 }
 
+/// Whatever the token's has become since.
+#[test]
+fn the_tolerance_of_a_session_is_its_own() {
+    for (own, now, said) in [(5, 0, "a already_paid"), (0, 5, "a a")] {
+        let mut world = alone(1000, &[995, 5]).tolerance(now);
+        world.sessions[0].tolerance = units(own);
+        assert_eq!(world.say(), said, "{own}, and {now} now");
+        world.transfers[0] = stands(world.transfers[0].clone(), "a");
+        assert_eq!(world.say(), &said[2..], "{own}, and {now} now, its first money confirmed");
+    }
+}
+
 #[test]
 fn within_the_tolerance_dust_pays_too() {
     let mut world = alone(1000, &[980, 11]).tolerance(9);
@@ -106,8 +118,8 @@ fn the_exact_amount_pays_beside_others() {
 
 #[test]
 fn topped_up_is_who_once_had_less_than_the_least() {
-    let world = alone(1000, &[]).tolerance(5);
-    let topped = |paid: &[u64]| is_topped_up(&session("a", 1000), &world.token, paid.iter().map(|&n| units(n)));
+    let a = Session { tolerance: units(5), ..session("a", 1000) };
+    let topped = |paid: &[u64]| is_topped_up(&a, paid.iter().map(|&n| units(n)));
     assert!(!topped(&[]));
     assert!(topped(&[994]) && topped(&[994, 6]) && topped(&[1, 998, 1]));
     assert!(!topped(&[995]) && !topped(&[1000]) && !topped(&[1001, 1]));

@@ -85,6 +85,7 @@ fn tied_world() -> impl Strategy<Value = World> {
     (any_world(), prop::collection::vec(2u8..5, 6)).prop_map(|(mut world, froms)| {
         for s in &mut world.sessions {
             s.amount = units(if s.amount == units(300) { 5 } else { 2 });
+            s.tolerance = world.token.tolerance_for(s.amount);
         }
         for (t, from) in world.transfers.iter_mut().zip(froms) {
             t.from = sender(from);

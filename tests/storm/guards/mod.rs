@@ -9,6 +9,7 @@ mod reserve;
 mod roles;
 mod sessions;
 mod settlements;
+mod tolerance;
 mod watcher;
 
 use sqlx::migrate::Migrator;

@@ -78,6 +78,7 @@ async fn the_api_role_writes_only_the_columns_of_an_opener() {
         ("closed_at", "NULL"),
         ("updated_at", "now()"),
         ("topup_seconds", "0"),
+        ("tolerance", "NULL"),
         ("lost_at_block", "NULL"),
         ("unusable", "NULL"),
         ("examined_with", "NULL"),

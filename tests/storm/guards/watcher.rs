@@ -46,6 +46,10 @@ async fn a_paid_session_has_its_money_at_commit() {
         ("deposit_sessions_proof", format!("{paid} 'CONFIRMED'")),
         ("deposit_sessions_proof", format!("{paid} 'CONFIRMED', {money}")),
         ("deposit_sessions_proof", format!("{paid} 'OVERPAID', {money}")),
+        ("deposit_sessions_paid_in_full", format!("{paid} 'CONFIRMED', tolerance = 0.5")),
+        ("deposit_sessions_tolerance", "tolerance = 50".to_owned()),
+        ("deposit_sessions_tolerance", "tolerance = -1".to_owned()),
+        ("deposit_sessions_tolerance", "tolerance = 'NaN'".to_owned()),
         ("deposit_sessions_proof", "payment_status = 'UNDERPAID'".to_owned()),
         ("deposit_sessions_proof", "received_amount = 50".to_owned()),
         ("deposit_sessions_confirmed_at", "payment_status = 'CONFIRMED', closed_at = now()".to_owned()),
@@ -57,6 +61,8 @@ async fn a_paid_session_has_its_money_at_commit() {
     ] {
         all_refused(&pool, Actor::Watcher, &[(rule, &update(&set))]).await;
     }
+    let too_little = "UPDATE deposit_sessions SET payment_status = 'UNDERPAID', confirmed_at = NULL, tolerance = 0 WHERE id = 'dep_paid'";
+    all_refused(&pool, Actor::Watcher, &[("deposit_sessions_paid_in_full", too_little)]).await;
 }
 
 #[tokio::test]

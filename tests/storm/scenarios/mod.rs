@@ -11,6 +11,7 @@ mod sessions;
 mod settling;
 mod times;
 mod tokens;
+mod tolerance;
 mod unsure;
 mod views;
 mod whole;

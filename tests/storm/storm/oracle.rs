@@ -9,6 +9,8 @@
 //!   never change `expires_at` or `cancelled_at` such that they would have changed what is mined already;
 //! * a tie that was settled and confirmed, of which one half was reverted: the other half stands.
 //!
+//! A session keeps the tolerance that held when its first money was seen: the seeds never change it.
+//!
 //! Of several reasons the first that applies counts, and a session of just this amount explains a transfer before others.
 //! A transfer for which sessions tied stays `ambiguous` when but one of them is left: that one may be a thief's.
 
