@@ -114,10 +114,11 @@ impl Post {
     }
 }
 
-/// `host-pid-random`: tells people where to look, and two starts apart.
+/// `host-pid-random`: tells people where to look, and two starts apart. The kernel is asked, for /proc/sys may be hidden.
 fn holder() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host = host.trim().chars().filter(|c| c.is_ascii_alphanumeric() || ".-_".contains(*c)).collect::<String>();
+    let system = rustix::system::uname();
+    let host = system.nodename().to_string_lossy();
+    let host = host.chars().filter(|c| c.is_ascii_alphanumeric() || ".-_".contains(*c)).collect::<String>();
     let host = if host.is_empty() { "host" } else { &host };
     format!("{host}-{}-{:06x}", std::process::id(), rand::random::<u32>() & 0x00ff_ffff)
 }
