@@ -143,6 +143,16 @@ export class Sheet {
         if (await stay.isVisible()) await stay.click();
     }
 
+    /** Where to pay, and by what. */
+    get ways() {
+        return this.page.locator('.ways');
+    }
+
+    /** Lets the time be over, as far as the page knows. */
+    async runsOut() {
+        await this.main.evaluate(({ dataset }) => { dataset.until = dataset.now; });
+    }
+
     get code() {
         return this.page.locator('.codes .panel svg:visible');
     }

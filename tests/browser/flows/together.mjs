@@ -1,5 +1,5 @@
 // A page that is open while the world goes on: another tab, a reload, a line that is cut, a return that can be stopped.
-import { SCREENS, Sheet } from '../sheet.mjs';
+import { SCREENS, Sheet, words } from '../sheet.mjs';
 import { ask } from '../stage.mjs';
 import { brought } from '../states.mjs';
 
@@ -117,6 +117,30 @@ export default {
         await sheet.offline.waitFor();
         await customer.context.setOffline(false);
         await sheet.offline.waitFor({ state: 'hidden' });
+    },
+
+    async 'when the time is over no way to pay is left, also where nobody can say so'(t) {
+        const payment = await t.shop.payment();
+        const customer = await t.customer();
+        customer.expects = /net::ERR|Failed to load resource/;
+        // The clock on the wall goes on while a device sleeps, the one that the page counts by does not.
+        const sleeps = (sheet) => sheet.page.evaluate(() => { const now = Date.now; Date.now = () => now() + 3_600_000; });
+        for (const ends of [(sheet) => sheet.runsOut(), sleeps]) {
+            const sheet = new Sheet(t, await customer.open(payment.url));
+            await sheet.shows('waiting');
+            await sheet.ways.waitFor();
+            await sheet.button('copy-address').focus();
+            await customer.context.setOffline(true);
+            await ends(sheet);
+            await sheet.ways.waitFor({ state: 'hidden' });
+            const read = await sheet.text();
+            t.check(!read.includes(payment.till.address), 'an address is left when the time is over');
+            t.check(read.includes(words('waiting-over', 'en')), 'it does not say that nothing is to be sent');
+            t.same(await sheet.page.evaluate(() => document.activeElement.tagName), 'H1', 'what has the focus');
+            // Who knows better says so.
+            await customer.context.setOffline(false);
+            await sheet.ways.waitFor();
+        }
     },
 
     async 'the return comes by itself'(t) {

@@ -92,4 +92,19 @@ export default {
         await page.waitForTimeout(300);
         t.same(await asked('eth_sendTransaction'), [], 'transactions');
     },
+
+    async 'a wallet that is unlocked when the time is over sends nothing, also where nobody can say so'(t) {
+        const { customer, page, sheet, press, asked } = await purse(t, { locked: true });
+        await press();
+        customer.expects = /net::ERR|Failed to load resource/;
+        await customer.context.setOffline(true);
+        await sheet.runsOut();
+        await page.evaluate(() => window.unlock());
+        await page.waitForFunction(() => window.asked.some(({ method }) => method === 'eth_chainId'));
+        await page.waitForTimeout(300);
+        t.same(await asked('eth_sendTransaction'), [], 'transactions');
+        await page.locator('[data-wallet]').dispatchEvent('click');
+        await page.waitForTimeout(300);
+        t.same((await asked('eth_requestAccounts')).length, 1, 'times the wallet was asked, with a press when all was over');
+    },
 };

@@ -18,6 +18,8 @@ let asked = false; // a page whose time is over was loaded anew
 let minuteTold = false;
 
 const serverNow = () => Number(main().dataset.now) + performance.now() - arrived;
+/* Whatever can be done on the page, its time is over. Where nothing has a time, it never is. */
+const isOver = () => serverNow() >= Number(main().dataset.until);
 
 function swap(html) {
   const next = $("#payment", new DOMParser().parseFromString(html, "text/html"));
@@ -130,7 +132,19 @@ let apart = Date.now() - performance.now();
 function slept() {
   const before = apart;
   apart = Date.now() - performance.now();
+  // Until the server says what time it is.
+  if (apart - before > 2_000) arrived -= apart - before;
   return Math.abs(apart - before) > 2_000;
+}
+
+/* Money that is sent too late buys nothing: once the time is over no way to pay is left, also where nobody says so. */
+function shut(over) {
+  const ways = $(".ways");
+  if (!ways || ways.hidden === over) return;
+  const focused = ways.contains(document.activeElement);
+  ways.hidden = over;
+  $("[data-over]").hidden = !over;
+  if (focused) heading().focus({ preventScroll: true });
 }
 
 /* Time. */
@@ -138,6 +152,7 @@ function tick() {
   if (main().dataset.now && slept()) reload();
   const { until, minute } = main().dataset;
   const left = until ? Math.max(0, Math.ceil((Number(until) - serverNow()) / 1_000)) : undefined;
+  shut(left === 0);
   const clock = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
   for (const place of document.querySelectorAll("[data-left]")) {
     place.hidden = left === undefined;
@@ -215,7 +230,7 @@ function mark(calldata) {
 }
 
 async function pay(uuid) {
-  if (isAsked($("#wallets"))) return;
+  if (isAsked($("#wallets")) || isOver()) return;
   const { chain, token, calldata, asking, sent, declined, network, failed } = $("#wallets").dataset;
   const { provider } = wallets.get(uuid);
   const isThere = async () => Number(await provider.request({ method: "eth_chainId" })) === Number(chain);
@@ -232,9 +247,9 @@ async function pay(uuid) {
       await provider.request({ method: "wallet_switchEthereumChain", params: [{ chainId: chain }] });
       if (!(await isThere())) throw { code: 4902 };
     }
-    // Whoever had to find a password first may have taken minutes: is it still what this page asks for?
+    // Whoever had to find a password first may have taken minutes: is it still what this page asks for, and in time?
     const asks = $("#wallets")?.dataset;
-    if (asks?.calldata !== calldata || asks.token !== token || asks.chain !== chain) {
+    if (isOver() || asks?.calldata !== calldata || asks.token !== token || asks.chain !== chain) {
       mark();
       return say("");
     }
