@@ -27,7 +27,7 @@ pub struct View {
     /// It waits for no more money.
     #[serde(skip)]
     pub closed: bool,
-    /// What was confirmed left the chain once, whatever came after it. The event tells that to programs.
+    /// What was confirmed once was so no longer, whatever came after it. The event tells that to programs.
     #[serde(skip)]
     pub reverted: bool,
     /// Its last transfer left the chain, and none came since.

@@ -59,7 +59,7 @@ pub struct ViewedSession {
     pub confirmed_at: Option<Time>,
     /// It waits for no more money.
     pub closed: bool,
-    /// What was confirmed left the chain once.
+    /// What was confirmed once was so no longer: it left the chain, or a person took it from the session.
     pub reverted: bool,
     /// Its last transfer left the chain, and none came since.
     pub lost: bool,

@@ -15,7 +15,7 @@ use crate::store::{Error, PaymentRow};
 pub enum DepositStatus {
     /// It can be paid; nothing was seen.
     Accepted,
-    /// Money was seen: not yet confirmed, not yet enough, or lost again in a reorganisation.
+    /// Money was seen: not yet confirmed, not yet enough, or taken back.
     Submitted,
     /// It is paid, or more than that.
     Completed,

@@ -44,7 +44,7 @@ pub(super) enum Screen {
     Expired(Expired),
     /// The customer gave up, or the business did.
     Cancelled,
-    /// What was certain has left the chain.
+    /// What was certain is so no longer: it left the chain, or a person took it from the session.
     Reverted(Reverted),
 }
 
@@ -133,7 +133,7 @@ pub(super) struct Expired {
 /// No longer certain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Reverted {
-    /// The transaction is on the chain again and is being confirmed anew.
+    /// A transaction is on the chain again and is being confirmed.
     pub(super) progress: Option<Progress>,
     /// It is less than was asked for.
     pub(super) short: bool,

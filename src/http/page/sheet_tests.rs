@@ -169,6 +169,17 @@ fn progress_is_counted_or_left_to_the_chain() {
     );
 }
 
+/// The event behind it is also written where a person took the money from the session.
+#[test]
+fn what_is_no_longer_confirmed_may_be_the_shops_correction() {
+    let reverted = |scene: &&Scene| matches!(scene.facts().screen(), Screen::Reverted(_));
+    for (language, shop) in [(Language::En, "the shop has corrected"), (Language::Fr, "la boutique a corrigé")] {
+        let scenes = scenes::all();
+        let pages: Vec<String> = scenes.iter().filter(reverted).map(|scene| main_of(scene, language)).collect();
+        assert!(pages.len() >= 3 && pages.iter().all(|html| read(html).contains(shop)), "{language:?}");
+    }
+}
+
 #[test]
 fn what_was_entered_stands_there_again_with_what_is_wrong() {
     let scene = &scenes::all()[1];

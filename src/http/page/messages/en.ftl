@@ -150,10 +150,10 @@ cancelled-text = Nothing was paid. The address is no longer shown: please do not
 
 ## Reverted
 reverted-state = No longer confirmed
-reverted-title = Your payment was confirmed, and the network has taken it back
-reverted-text = The network reorganised itself and a transaction that was confirmed is no longer certain. This is rare, and nobody's fault.
-reverted-again = Your transaction is on the network again and is being confirmed anew. You need not do anything.
-reverted-wait = Do not pay again before you have looked into your wallet: it often sends the payment again by itself. If in doubt, contact the shop and quote the reference.
+reverted-title = Your payment was confirmed, and no longer is
+reverted-text = Either its transaction has left the network, or the shop has corrected which payment the money is for.
+reverted-again = A transaction for this payment is on the network and is being confirmed. You need not do anything.
+reverted-wait = Do not pay again before you have looked into your wallet: a payment that has left the network it often sends again by itself. If it shows the payment as done, or if in doubt, contact the shop and quote the reference.
 reverted-pay = My wallet shows that the payment failed: pay again
 
 ## Test tools

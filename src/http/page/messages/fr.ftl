@@ -156,10 +156,10 @@ cancelled-text = Rien n’a été payé. L’adresse n’est plus affichée : n
 
 ## Repris
 reverted-state = N’est plus confirmé
-reverted-title = Votre paiement était confirmé, mais le réseau l’a annulé
-reverted-text = Le réseau s’est réorganisé et une transaction confirmée n’est plus certaine. C’est rare, et ce n’est la faute de personne.
-reverted-again = Votre transaction est de nouveau sur le réseau et sa confirmation recommence. Vous n’avez rien à faire.
-reverted-wait = Ne payez pas à nouveau avant d’avoir consulté votre portefeuille : souvent, il renvoie le paiement de lui-même. En cas de doute, contactez la boutique en indiquant la référence.
+reverted-title = Votre paiement était confirmé et ne l’est plus
+reverted-text = Soit sa transaction a quitté le réseau, soit la boutique a corrigé à quel paiement l’argent est destiné.
+reverted-again = Une transaction pour ce paiement est sur le réseau et sa confirmation est en cours. Vous n’avez rien à faire.
+reverted-wait = Ne payez pas à nouveau avant d’avoir consulté votre portefeuille : souvent, il renvoie de lui-même un paiement qui a quitté le réseau. S’il indique que le paiement est effectué, ou en cas de doute, contactez la boutique en indiquant la référence.
 reverted-pay = Mon portefeuille indique que le paiement a échoué : payer à nouveau
 
 ## Outils de test
