@@ -373,6 +373,13 @@ def command_faults(text):
                 yield f"`deposit-watcher {told.strip()}` is no command: {ended.stderr.splitlines()[0]}"
 
 
+def name_faults(text):
+    """A user that is made for one command is nobody: what a person decides by it is kept with the name that is handed on."""
+    recipes = re.findall(r"^systemd-run (?:.*\\\n)*.*", text, re.MULTILINE)
+    if not recipes or not all(' -E SUDO_USER="${SUDO_USER:-$USER}" ' in recipe for recipe in recipes):
+        yield "a command by hand does not say whose it is"
+
+
 def told():
     for path in [DEPLOY / "README.md", *(DEPLOY / "helm").rglob("NOTES.txt"), *(DEPLOY / "systemd").glob("*.service")]:
         yield path.read_text(encoding="utf-8").replace("# ", "\n")
@@ -404,6 +411,7 @@ def all_faults():
     yield from rule_faults(CLUSTERS["full"])
     for text in told():
         yield from command_faults(text)
+    yield from name_faults(read("deploy/README.md"))
     started = [*compose_processes(COMPOSE)]
     for where, found in CLUSTERS.items():
         started += cluster_processes(found, where)
@@ -480,6 +488,7 @@ def planted():
         for fault in process_faults(one))
     yield "a command told wrongly", command_faults("run `deposit-watcher migrat`")
     yield "a flag told wrongly", command_faults("    sudo deposit-watcher migrate --stats")
+    yield "nobody's command", name_faults("systemd-run --pipe \\\n  -p DynamicUser=yes \\\n  /usr/local/bin/deposit-watcher check")
 
 
 counts = {}
