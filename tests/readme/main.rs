@@ -27,6 +27,7 @@ mod server;
 mod statements;
 mod system;
 mod tokens;
+mod watching;
 
 use std::process::{Command, Stdio};
 

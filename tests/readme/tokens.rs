@@ -9,7 +9,7 @@ use deposit_watcher::keys::jwt::{VerifyingKey, key_id, verify};
 const KEY: &str = "key_0123456789abcdef0123456789abcdef";
 const SECRET: &str = "sk_iMG8D1gTHZfllrscjaUlLxmxfN-PDCnsivMw6G4bxA0";
 
-fn run(program: &str, text: &str) -> String {
+pub(crate) fn run(program: &str, text: &str) -> String {
     let mut command = Command::new(program);
     command.env("KEY", KEY).env("SECRET", SECRET).stdin(Stdio::null());
     let flags: &[&str] = if program == "node" { &["--input-type=module", "-e"] } else { &["-c"] };
