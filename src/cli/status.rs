@@ -175,16 +175,16 @@ fn state(network: Option<&Network>, status: Option<&NetworkStatus>) -> &'static 
     }
 }
 
-/// No head was read for three poll intervals, and for 30 s: heads are written down only now and then.
+/// No head was read for three intervals between two looks, and for 30 s: heads are written down only now and then.
 fn is_silent(status: &NetworkStatus, network: Option<&Network>) -> bool {
-    let interval = network.map_or(Duration::from_secs(2), |network| network.poll_interval);
+    let interval = network.map_or(Duration::from_secs(2), |network| network.poll_interval.max(network.step_interval));
     let patience = interval.saturating_mul(3).max(Duration::from_secs(30));
     let since = |seen| status.now.signed_duration_since(seen).to_std().unwrap_or_default();
     status.head_seen_at.is_none_or(|seen| since(seen) > patience)
 }
 
 /// How far scanning is behind the newest head that was seen; the age of the scanned block while blocks wait, or while
-/// no head was read for three poll intervals. `None` before the first step.
+/// no head was read for three intervals. `None` before the first step.
 pub fn lag(status: &NetworkStatus, network: Option<&Network>) -> Option<(u64, Duration)> {
     let (scanned, time) = (status.scanned?, status.scanned_time?);
     let blocks = status.head.and_then(|head| u64::try_from(head.saturating_sub(scanned)).ok()).unwrap_or_default();
@@ -225,6 +225,21 @@ mod tests {
         let silent = NetworkStatus { now: at(1_000), ..abreast };
         assert_eq!(lag(&silent, None), Some((0, Duration::from_secs(930))));
         assert_eq!(lag(&NetworkStatus { scanned: None, ..status() }, None), None);
+    }
+
+    #[test]
+    fn who_looks_once_a_step_is_not_blind_between_two() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("networks.toml");
+        let text = "[networks.base]\nchain_id = 77\nstep_interval = \"60s\"\nrpc.one.url = \"http://one.example\"\n\
+                    tokens.usd = { symbol = \"USD\", address = \"0x5FbDB2315678afecb367f032d93F642f64180aa3\", decimals = 6 }";
+        std::fs::write(&file, text).unwrap();
+        let network = crate::settings::load(&[file], std::iter::empty(), &[]).unwrap().networks.remove(0);
+        let held = NetworkStatus { head: Some(100), holder: Some("host-1".to_owned()), ..status() };
+        let later = |seconds| NetworkStatus { head_seen_at: Some(at(0)), now: at(seconds), ..held.clone() };
+        assert_eq!(state(Some(&network), Some(&later(180))), "working");
+        assert_eq!(lag(&later(180), Some(&network)), Some((0, Duration::ZERO)));
+        assert_eq!(state(Some(&network), Some(&later(181))), "blind");
     }
 
     #[test]
