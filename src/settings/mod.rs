@@ -281,6 +281,7 @@ pub struct Network {
     /// How long a transfer keeps the time of the block it was first seen in.
     pub reorg_grace: Duration,
     /// How long a reorganisation that reverts a confirmed transfer must be seen, where no other operator can agree.
+    /// Also how long another block must be seen in place of one whose receipts are given.
     pub revert_after: Duration,
     /// How far ahead of the database's clock a block's time may be.
     pub max_clock_drift: Option<Duration>,

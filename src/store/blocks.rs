@@ -90,19 +90,6 @@ impl Store {
         row.map(|row| codec::block(row.number, &row.hash)).transpose()
     }
 
-    /// Hashes that the canonical chain has at these heights, where recorded.
-    pub async fn recorded_among(&self, slug: &Slug, numbers: &[BlockNumber]) -> Result<Vec<BlockRef>, Error> {
-        let heights: Vec<i64> = numbers.iter().copied().map(codec::height).collect();
-        let rows = sqlx::query!(
-            "SELECT number, hash FROM blocks WHERE network = $1 AND canonical AND number = ANY($2) ORDER BY number",
-            slug.as_str(),
-            &heights,
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        rows.iter().map(|row| codec::block(row.number, &row.hash)).collect()
-    }
-
     /// The canonical blocks at these heights of which a header was read, not only logs.
     pub async fn headed_among(&self, slug: &Slug, numbers: &[BlockNumber]) -> Result<Vec<BlockRef>, Error> {
         let heights: Vec<i64> = numbers.iter().copied().map(codec::height).collect();
@@ -119,6 +106,19 @@ impl Store {
 }
 
 impl Unit {
+    /// The canonical blocks at these heights, where recorded, as this unit leaves them.
+    pub async fn recorded_among(&mut self, slug: &Slug, numbers: &[BlockNumber]) -> Result<Vec<BlockRef>, Error> {
+        let heights: Vec<i64> = numbers.iter().copied().map(codec::height).collect();
+        let rows = sqlx::query!(
+            "SELECT number, hash FROM blocks WHERE network = $1 AND canonical AND number = ANY($2) ORDER BY number",
+            slug.as_str(),
+            &heights,
+        )
+        .fetch_all(self.connection())
+        .await?;
+        rows.iter().map(|row| codec::block(row.number, &row.hash)).collect()
+    }
+
     /// Records blocks; one that had left the chain and returned is canonical again (I3).
     pub async fn record_blocks(&mut self, slug: &Slug, blocks: &[RecordedBlock]) -> Result<(), Error> {
         let numbers: Vec<i64> = blocks.iter().map(|b| codec::height(b.block.number)).collect();

@@ -245,21 +245,26 @@ impl Watcher {
         Ok(sorted)
     }
 
-    /// Blocks of another branch than the one that is recorded are no news: their endpoint is on that branch.
-    pub(super) async fn on_our_chain(&self, endpoint: &Endpoint, sorted: &Sorted) -> Result<(), Error> {
+    /// Blocks of another branch than the one that is recorded are no news: their endpoint is on that branch. What this unit
+    /// took off the chain counts as gone.
+    pub(super) async fn on_our_chain(
+        &self,
+        mut unit: Unit,
+        endpoint: &Endpoint,
+        sorted: &Sorted,
+    ) -> Result<Unit, Error> {
         let heights: Vec<BlockNumber> = sorted.blocks.iter().map(|block| block.block.number).collect();
         if heights.is_empty() {
-            return Ok(());
+            return Ok(unit);
         }
-        let recorded = self.store.recorded_among(&self.network.slug, &heights).await?;
+        let recorded = unit.recorded_among(&self.network.slug, &heights).await?;
         let other = |told: &BlockRef| recorded.iter().any(|ours| ours.number == told.number && ours.hash != told.hash);
-        match sorted.blocks.iter().map(|block| block.block).find(other) {
-            None => Ok(()),
-            Some(block) => Err(Error::Doubt(format!(
-                "block {block}, of which endpoint {} or a witness tells, is not the one that is recorded there",
-                endpoint.key()
-            ))),
-        }
+        let Some(block) = sorted.blocks.iter().map(|block| block.block).find(other) else { return Ok(unit) };
+        unit.abandon().await?;
+        Err(Error::Doubt(format!(
+            "block {block}, of which endpoint {} or a witness tells, is not the one that is recorded there",
+            endpoint.key()
+        )))
     }
 
     pub(super) async fn watched(&self, transfers: &[Transfer], chain_time: Time) -> Result<BTreeSet<Address>, Error> {

@@ -124,6 +124,8 @@ pub struct Watcher {
     fence: Fence,
     following: Following,
     suspicion: Option<Suspicion>,
+    /// That a block is not there which nobody looked at twice, though its receipts are given.
+    aside: Option<Suspicion>,
     disputes: Disputes,
     readers: Readers,
     awaited: Option<Awaited>,
@@ -150,6 +152,7 @@ impl Watcher {
             pool,
             fence,
             suspicion: None,
+            aside: None,
             disputes: Disputes::default(),
             readers: Readers::default(),
             awaited: None,

@@ -62,8 +62,8 @@ impl Watcher {
         first_look::distrust_times(&mut answer.logs, |_| false);
         let mut effects = Effects::default();
         let sorted = self.sort(endpoint, &[], &answer.logs, cursor.time, &mut effects).await?;
-        self.on_our_chain(endpoint, &sorted).await?;
-        let mut unit = self.store.unit().await?;
+        let unit = self.store.unit().await?;
+        let mut unit = self.on_our_chain(unit, endpoint, &sorted).await?;
         unit.announce(cursor.block.number).await?;
         unit.record_blocks(slug, &first_look::dedup(sorted.blocks)).await?;
         let added = match sorted.transfers.is_empty() {

@@ -4,7 +4,7 @@
 //! nothing there is behind, and is left. Where confirmed transfers would be reverted, another operator has to agree and none
 //! may still have our block; where no other is configured, the same one has to say so three times over `revert_after`.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Effects, Error, Reached, Step, Watcher, derivation};
 use crate::chain::Endpoint;
@@ -18,6 +18,20 @@ pub(super) struct Suspicion {
     above: BlockRef,
     since: Instant,
     looks: u32,
+}
+
+impl Suspicion {
+    /// Whether it was said of this block three times over `revert_after`, this time included.
+    pub(super) fn lasts(known: &mut Option<Suspicion>, above: BlockRef, revert_after: Duration) -> bool {
+        let suspicion = match known.take() {
+            Some(known) if known.above == above => known,
+            _ => Suspicion { above, since: Instant::now(), looks: 0 },
+        };
+        let looks = suspicion.looks.saturating_add(1);
+        let believed = looks >= 3 && suspicion.since.elapsed() >= revert_after;
+        *known = Some(Suspicion { looks, ..suspicion });
+        believed
+    }
 }
 
 /// Where the chain and our record of it part.
@@ -173,14 +187,7 @@ impl Watcher {
 
     /// Whether it was said of this block three times over `revert_after`, this time included.
     pub(super) fn said_for_long(&mut self, above: BlockRef) -> bool {
-        let suspicion = match self.suspicion.take() {
-            Some(known) if known.above == above => known,
-            _ => Suspicion { above, since: Instant::now(), looks: 0 },
-        };
-        let looks = suspicion.looks.saturating_add(1);
-        let believed = looks >= 3 && suspicion.since.elapsed() >= self.network.revert_after;
-        self.suspicion = Some(Suspicion { looks, ..suspicion });
-        believed
+        Suspicion::lasts(&mut self.suspicion, above, self.network.revert_after)
     }
 
     /// Whether another operator has another block there, and none that can be asked, however far behind, still has ours.

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::rewind::Suspicion;
 use super::second_look::{Span, count};
 use super::{Error, Watcher};
 use crate::chain::{Endpoint, Logs, Proof};
@@ -138,6 +139,11 @@ impl Watcher {
                     continue;
                 }
             }
+            if receipts.aside && (ruling.disputed.is_some() || !self.stays_aside(block, cursor)) {
+                let why = "another block is told where its receipts are given: asked again";
+                ruling.dispute(block.number, transfers, why);
+                continue;
+            }
             ruling.missed.extend(missed.into_iter().filter(|transfer| there(transfer)));
             ruling.invented.extend(invented);
         }
@@ -149,7 +155,7 @@ impl Watcher {
     /// What is not proven is in dispute. What is proven is the truth of its height: it adds what it holds and takes away
     /// what else is stored there.
     async fn judge_by_proof(
-        &self,
+        &mut self,
         witnesses: &[Arc<Endpoint>],
         stored: &[Transfer],
         differences: &[Difference],
@@ -170,6 +176,10 @@ impl Watcher {
         let heights: Vec<BlockNumber> = paying.keys().copied().collect();
         let agreed = self.agreed_hashes(witnesses, &heights).await?;
         for ((height, transfers), agreed) in paying.into_iter().zip(agreed) {
+            let agreed = match agreed {
+                Ok(block) => self.displaces(witnesses, block, stored, tokens, cursor).await.map(|()| block),
+                Err(why) => Err(why),
+            };
             let proof = match agreed {
                 Ok(block) => self.proof_of(witnesses, block, tokens).await,
                 Err(why) => Err(why),
@@ -243,6 +253,26 @@ impl Watcher {
         }
     }
 
+    /// Whether a block may take the place of another that is stored at its height. A proof does not say which of them is on
+    /// the chain: all who can be asked must say that the other is not there, as where the looks differ.
+    async fn displaces(
+        &mut self,
+        witnesses: &[Arc<Endpoint>],
+        block: BlockRef,
+        stored: &[Transfer],
+        tokens: &[Address],
+        cursor: &Cursor,
+    ) -> Result<(), String> {
+        let elsewhere = |other: &BlockRef| other.number == block.number && other.hash != block.hash;
+        let Some(other) = stored.iter().map(|transfer| transfer.block).find(elsewhere) else { return Ok(()) };
+        match self.receipts_of(witnesses, other, tokens).await {
+            Some(said) if said.transfers.is_empty() && (!said.aside || self.stays_aside(other, cursor)) => Ok(()),
+            Some(_) | None => {
+                Err(format!("block {other} is stored there, and too few say that it is not, or not for long enough"))
+            }
+        }
+    }
+
     /// A proof by whoever gives one: it needs nobody's word. Else what each of them lacks.
     async fn proof_of(
         &self,
@@ -286,28 +316,38 @@ impl Watcher {
         u64::from(self.network.quorum).max(least)
     }
 
+    /// Whether it was said of this block for as long as of one that a reorganisation takes that another stands in its place.
+    /// Who gives its receipts all the same may be two nodes behind one address, of which one is on a branch that was left.
+    fn stays_aside(&mut self, block: BlockRef, cursor: &Cursor) -> bool {
+        let known = if block.number <= cursor.confirmed { &mut self.suspicion } else { &mut self.aside };
+        Suspicion::lasts(known, block, self.network.revert_after)
+    }
+
     /// The transfers of a block by its receipts, where every endpoint that can be asked says the same, and as many
     /// operators answer as must agree. Who lags is asked too: it may be the one that told otherwise.
     async fn receipts_of(&self, witnesses: &[Arc<Endpoint>], block: BlockRef, tokens: &[Address]) -> Option<Receipts> {
         let mut agreed: Option<Vec<Transfer>> = None;
-        let (mut operators, mut served_by) = (BTreeSet::new(), BTreeSet::new());
+        let (mut operators, mut served_by, mut aside) = (BTreeSet::new(), BTreeSet::new(), false);
         let others = self.pool.healthy().into_iter().chain(self.pool.lagging());
         let others: Vec<_> = others.filter(|other| !is_among(witnesses, other)).collect();
         for endpoint in witnesses.iter().chain(&others) {
             let operator = endpoint.operator().to_owned();
-            let said = match endpoint.receipts(block, tokens).await {
-                Ok(Some(logs)) => {
+            let given = endpoint.receipts(block, tokens).await.ok().flatten();
+            let said = match (given, endpoint.header(block.number).await) {
+                // Nodes give receipts of blocks that left, too: what stands at the height says whether this one is there.
+                (given, Ok(Some(header))) if header.block.hash != block.hash => {
+                    aside |= given.is_some();
+                    Vec::new()
+                }
+                (Some(logs), Ok(_)) => {
                     served_by.insert(operator.clone());
                     logs.transfers
                 }
                 // Who gives no receipts has a word all the same: another block at that height, or its logs of this one.
                 // To leave it out would let a liar decide alone.
-                Ok(None) | Err(_) => match endpoint.header(block.number).await {
-                    Ok(Some(header)) if header.block.hash != block.hash => Vec::new(),
-                    Ok(Some(header)) => endpoint.block_logs(&header, tokens).await.ok()?.transfers,
-                    Ok(None) if !is_among(witnesses, endpoint) => continue,
-                    Ok(None) | Err(_) => return None,
-                },
+                (None, Ok(Some(header))) => endpoint.block_logs(&header, tokens).await.ok()?.transfers,
+                (None, Ok(None)) if !is_among(witnesses, endpoint) => continue,
+                (None, Ok(None)) | (_, Err(_)) => return None,
             };
             operators.insert(operator);
             let same =
@@ -319,7 +359,7 @@ impl Watcher {
             }
         }
         let transfers = agreed.filter(|_| count(operators.len()) >= self.words_needed())?;
-        Some(Receipts { transfers, served_by })
+        Some(Receipts { transfers, served_by, aside })
     }
 }
 
@@ -328,6 +368,8 @@ struct Receipts {
     transfers: Vec<Transfer>,
     /// The operators that gave receipts, not only logs: a node that has forgotten a block still says `[]` of its logs.
     served_by: BTreeSet<String>,
+    /// Somebody gave them and has another block at that height: then it holds nothing, by the word of all.
+    aside: bool,
 }
 
 pub(super) fn is_among(endpoints: &[Arc<Endpoint>], one: &Endpoint) -> bool {

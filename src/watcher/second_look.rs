@@ -193,7 +193,6 @@ impl Watcher {
         let mut missed = Logs { transfers: ruling.missed, ..Logs::default() };
         first_look::distrust_times(&mut missed, |_| false);
         let sorted = self.sort(first, &ruling.headers, &missed, cursor.time, &mut effects).await?;
-        self.on_our_chain(first, &sorted).await?;
         let added: Vec<_> = sorted.transfers.iter().map(|(t, _, _)| (t.to, t.block.number)).collect();
         // An address that was named only after the first look is news, not a fault of that look.
         let missed_in_time = match added.is_empty() || rescan.is_some() {
@@ -215,6 +214,8 @@ impl Watcher {
             effects.misdated = count(ruling.misdated.len());
         }
         if !sorted.transfers.is_empty() {
+            // Not before what was invented has gone: its block may be recorded where another stands.
+            unit = self.on_our_chain(unit, first, &sorted).await?;
             unit.record_blocks(slug, &super::first_look::dedup(sorted.blocks)).await?;
             places.extend(unit.insert_transfers(slug, &sorted.transfers, self.network.reorg_grace).await?);
             effects.missed = missed_in_time;

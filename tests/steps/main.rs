@@ -24,5 +24,6 @@ mod reverts;
 mod rows;
 mod single;
 mod start;
+mod strangers;
 mod wide;
 mod witnesses;

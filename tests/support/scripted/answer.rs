@@ -163,7 +163,8 @@ fn logs(state: &mut State, node: usize, view: &[Arc<Block>], filter: &Value, is:
 
 fn receipts(state: &mut State, node: usize, view: &[Arc<Block>], hash: &Value, is: &Behaviour) -> Outcome {
     let hash: B256 = serde_json::from_value(hash.clone()).unwrap();
-    let Some(block) = view.iter().find(|block| block.hash == hash) else { return Ok(Value::Null) };
+    let block = view.iter().chain(&is.aside).find(|block| block.hash == hash);
+    let Some(block) = block else { return Ok(Value::Null) };
     served(state, node, block, true);
     Ok(json!(receipts_of(block, is)))
 }

@@ -112,6 +112,8 @@ pub struct Behaviour {
     pub odd_headers: bool,
     /// Blocks that it has in place of the real ones at their heights, right in themselves.
     pub forged: Vec<Arc<Block>>,
+    /// Blocks that it has besides its chain, and gives the receipts of where they are asked for by their hash.
+    pub aside: Vec<Arc<Block>>,
     /// `safe` and `finalized` are null, not an error.
     pub null_tags: bool,
     /// Where its own `safe` and `finalized` stand, whatever the others say; `Some(None)`: it has none.
