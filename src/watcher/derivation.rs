@@ -94,10 +94,10 @@ fn unconfigured(network: &Network, destinations: &[Destination]) -> Vec<Address>
 /// Destinations with a session that exists and could not be locked.
 fn held(destinations: &[Destination], rows: &[SessionRow], around: &[GroupRow]) -> Vec<Destination> {
     let locked: BTreeSet<&SessionId> = rows.iter().map(|row| &row.id).collect();
-    let free: Vec<(&str, Address)> =
-        around.iter().filter(|row| !locked.contains(&row.id)).map(|row| (row.token.as_str(), row.to)).collect();
-    let held = |d: &&Destination| free.iter().any(|(token, to)| *to == d.to && token.parse() == Ok(d.token));
-    destinations.iter().filter(held).copied().collect()
+    let free = around.iter().filter(|row| !locked.contains(&row.id));
+    let free: BTreeSet<Destination> =
+        free.filter_map(|row| Some(Destination { token: row.token.parse().ok()?, to: row.to })).collect();
+    destinations.iter().filter(|destination| free.contains(*destination)).copied().collect()
 }
 
 /// What was read, by where it belongs.

@@ -5,11 +5,15 @@
 //! derived anew each time, so a transfer that came, left or returned leaves no mark that the final chain does not
 //! explain (I4). README tells the rules to those who pay and are paid.
 
+mod payees;
 mod run;
+mod spans;
 
 use chrono::TimeDelta;
 
 use self::run::Run;
+#[cfg(test)]
+pub(super) use self::run::plain::compare;
 use crate::domain::{Address, Assignment, LogId, Session, SessionId, Time, Token, Units, Unmatched};
 use crate::settings::{Ambiguous, Network, PartialPayments, Sessions};
 
@@ -139,11 +143,7 @@ pub struct Verdict {
 pub fn derive(group: &Group<'_>, rules: &Rules) -> Vec<Verdict> {
     let mut run = Run::new(group, rules);
     for (index, entry) in group.transfers.iter().enumerate() {
-        match &entry.standing {
-            Standing::Open => run.place(index, entry),
-            Standing::Pays(session) => run.stand(index, session, entry),
-            Standing::Settled(reason) => run.rest(index, entry, *reason),
-        }
+        run.follow(index, entry);
     }
     run.close_held();
     run.verdicts.into_iter().flatten().collect()

@@ -3,6 +3,7 @@
 
 #![allow(clippy::arithmetic_side_effects, reason = "a test that overflows fails")]
 
+mod burden;
 mod naive;
 mod parts;
 mod properties;
@@ -15,7 +16,7 @@ mod timing;
 use alloy::primitives::{Address, B256, U256};
 use chrono::TimeDelta;
 
-use super::matching::{Entry, Group, Named, Neighbour, Rules, Standing, Verdict, derive};
+use super::matching::{Entry, Group, Named, Neighbour, Rules, Standing, Verdict, compare, derive};
 use crate::domain::{
     Assignment, LogId, Percent, Session, SessionId, Time, Token, TokenKey, Units, Unmatched, time_from_unix,
 };
@@ -183,15 +184,18 @@ impl World {
         own.chain(self.others.iter().cloned()).collect()
     }
 
-    fn verdicts(&self) -> Vec<Verdict> {
-        let group = Group {
+    fn group(&self) -> Group<'_> {
+        Group {
             token: &self.token,
             sessions: self.sessions.clone(),
             neighbours: self.neighbours(),
             named: self.named,
             transfers: self.transfers.clone(),
-        };
-        derive(&group, &self.rules)
+        }
+    }
+
+    fn verdicts(&self) -> Vec<Verdict> {
+        derive(&self.group(), &self.rules)
     }
 
     /// Of each open transfer its session or reason, with a `!` where it is confirmed.
