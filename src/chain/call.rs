@@ -35,6 +35,17 @@ pub(super) struct Call {
 
 pub(super) type Raw = Result<Box<RawValue>, Fault>;
 
+tokio::task_local! {
+    /// There while what is asked is about the past.
+    static PAST: ();
+}
+
+/// Does `work`, all of whose questions are about the past. Who refuses one may have dropped what is old and serve the looks
+/// as well as ever: it is not paused for that, and the error is [`Error::Refuses`].
+pub async fn of_the_past<T>(work: impl Future<Output = T>) -> T {
+    PAST.scope((), work).await
+}
+
 impl Endpoint {
     /// Does `work`, counts it as `method`, and settles what it means for this endpoint. Where `work` is about a range,
     /// `blocks` says how many blocks were asked for, so that a refusal teaches; else it is 0. Each request in it waits
@@ -123,6 +134,10 @@ impl Endpoint {
             Fault::Misbehaving(_) => {
                 self.change(|health, now| health.misbehaved(said, now));
                 return Error::Misbehaving { endpoint, reason };
+            }
+            Fault::Refused(_) | Fault::Missing(_) | Fault::Unsupported(_) if PAST.try_with(|_| ()).is_ok() => {
+                self.change(|health, now| health.note(said, now));
+                return Error::Refuses { endpoint, reason };
             }
             Fault::Timeout | Fault::Outage(_) => Some(self.change(|health, now| health.broke(said, now))),
             Fault::RateLimited { retry_after, .. } => {

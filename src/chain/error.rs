@@ -26,6 +26,15 @@ pub enum Error {
         /// What it said.
         reason: String,
     },
+    /// It refuses what is asked of the past, or lacks it, and says nothing against itself by that: ask another. Said only
+    /// within [`super::of_the_past`].
+    #[error("endpoint {endpoint}: {reason}")]
+    Refuses {
+        /// Who.
+        endpoint: EndpointKey,
+        /// What it said.
+        reason: String,
+    },
     /// Ask for fewer blocks: `Endpoint::range` already says how many. Never said of one block: that is read by its receipts.
     #[error("endpoint {endpoint} refuses the range: {reason}")]
     TooWide {
@@ -58,6 +67,7 @@ impl Error {
         match self {
             Error::Transient { endpoint, .. } => endpoint.as_ref(),
             Error::Misbehaving { endpoint, .. }
+            | Error::Refuses { endpoint, .. }
             | Error::TooWide { endpoint, .. }
             | Error::WrongChain { endpoint, .. } => Some(endpoint),
         }
@@ -67,7 +77,9 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Error::Transient { retry_after, .. } => *retry_after,
-            Error::Misbehaving { .. } | Error::TooWide { .. } | Error::WrongChain { .. } => None,
+            Error::Misbehaving { .. } | Error::Refuses { .. } | Error::TooWide { .. } | Error::WrongChain { .. } => {
+                None
+            }
         }
     }
 }

@@ -36,6 +36,7 @@ mod wire;
 
 pub use ask::{Decimals, Logs, RangeAnswer, RangeAsk, Tag};
 pub use balance::Balances;
+pub use call::of_the_past;
 pub use endpoint::Endpoint;
 pub use error::{BuildError, Error};
 pub use health::{EndpointReport, EndpointState};

@@ -57,7 +57,7 @@ async fn wait(store: &Store, slug: &Slug, id: i64, patience: Duration) -> Result
         if started.elapsed() >= patience {
             let waited = humantime::format_duration(patience);
             let reason = format!(
-                "rescan {id} of {slug} is not done after {waited}; it goes on, `status` shows whether {slug} is halted"
+                "rescan {id} of {slug} is not done after {waited}; it goes on, `status` says what keeps {slug} from it"
             );
             return Err(Failure::new(Exit::Unavailable, reason));
         }

@@ -86,7 +86,10 @@ async fn newest_kept(network: &Network, row: &NetworkRow, recorded: &[BlockRef])
     pool.inspect(row.pinned.genesis).await;
     let endpoint = pool.first().await.map_err(|error| match error {
         Error::WrongChain { endpoint, reason, .. } => Unread::AnotherChain(format!("{endpoint}: {reason}")),
-        other @ (Error::Transient { .. } | Error::Misbehaving { .. } | Error::TooWide { .. }) => unknown(&other),
+        other @ (Error::Transient { .. }
+        | Error::Misbehaving { .. }
+        | Error::Refuses { .. }
+        | Error::TooWide { .. }) => unknown(&other),
     })?;
     for blocks in recorded.rchunks(BATCH) {
         let numbers: Vec<BlockNumber> = blocks.iter().map(|block| block.number).collect();

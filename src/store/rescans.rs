@@ -45,29 +45,30 @@ impl Store {
         Ok(id)
     }
 
-    /// The oldest range of a network that is not yet read and is of one of these tokens, or, where `of_all`, of all.
-    pub async fn open_rescan(&self, slug: &Slug, tokens: &[Address], of_all: bool) -> Result<Option<Rescan>, Error> {
+    /// The ranges of a network that are not yet read and are of one of these tokens, or, where `of_all`, of all; oldest first.
+    pub async fn open_rescans(&self, slug: &Slug, tokens: &[Address], of_all: bool) -> Result<Vec<Rescan>, Error> {
         let tokens: Vec<String> = tokens.iter().copied().map(codec::address_text).collect();
-        let row = sqlx::query!(
+        let rows = sqlx::query!(
             "SELECT id, to_block, token, next_first, next_second FROM rescans
              WHERE network = $1 AND finished_at IS NULL AND (token = ANY($2) OR token IS NULL AND $3)
-             ORDER BY id LIMIT 1",
+             ORDER BY id",
             slug.as_str(),
             &tokens,
             of_all,
         )
-        .fetch_optional(&self.pool)
+        .fetch_all(&self.pool)
         .await?;
-        row.map(|row| {
-            Ok(Rescan {
-                id: row.id,
-                to: codec::number(row.to_block)?,
-                token: row.token.as_deref().map(codec::address).transpose()?,
-                next_first: codec::number(row.next_first)?,
-                next_second: codec::number(row.next_second)?,
+        rows.into_iter()
+            .map(|row| {
+                Ok(Rescan {
+                    id: row.id,
+                    to: codec::number(row.to_block)?,
+                    token: row.token.as_deref().map(codec::address).transpose()?,
+                    next_first: codec::number(row.next_first)?,
+                    next_second: codec::number(row.next_second)?,
+                })
             })
-        })
-        .transpose()
+            .collect()
     }
 
     /// Tokens whose past is still being read: their sessions do not expire meanwhile.

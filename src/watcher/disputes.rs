@@ -1,15 +1,18 @@
 //! What a look can say nothing of: endpoints contradict each other. It outlives who contradicted, who may only be pausing,
 //! and is kept in the network's row, so that it outlives us too. Not for who is right ([`super::ruling`]).
 
+use std::collections::BTreeMap;
+
 use super::{Error, Watcher};
 use crate::domain::BlockNumber;
 use crate::store::NetworkRow;
 
-/// Of the second look and of rescans, each by itself, and the lowest block of both as the row has it.
+/// Of the second look and of each rescan by itself, and the lowest block of all as the row has it.
 #[derive(Debug, Default)]
 pub(super) struct Disputes {
     look: Dispute,
-    rescan: Dispute,
+    /// By their ids: one that gives way to another leaves its dispute behind.
+    rescans: BTreeMap<i64, Dispute>,
     kept: Option<BlockNumber>,
 }
 
@@ -23,18 +26,29 @@ struct Dispute {
 impl Disputes {
     /// Transfers in dispute.
     pub(super) fn transfers(&self) -> u64 {
-        self.look.transfers.saturating_add(self.rescan.transfers)
+        self.all().fold(0, |sum: u64, dispute| sum.saturating_add(dispute.transfers))
     }
 
     /// The lowest block in dispute.
     pub(super) fn lowest(&self) -> Option<BlockNumber> {
-        let lowest = |dispute: &Dispute| dispute.lowest.as_ref().map(|(block, _)| *block);
-        lowest(&self.look).into_iter().chain(lowest(&self.rescan)).min()
+        self.all().filter_map(|dispute| dispute.lowest.as_ref()).map(|(block, _)| *block).min()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Dispute> {
+        std::iter::once(&self.look).chain(self.rescans.values())
+    }
+
+    /// What is known of this rescan, or of the second look.
+    fn of(&mut self, rescan: Option<i64>) -> &mut Dispute {
+        match rescan {
+            Some(id) => self.rescans.entry(id).or_default(),
+            None => &mut self.look,
+        }
     }
 
     /// The chain left all blocks above this one, and what was said of them.
     fn leave_above(&mut self, ancestor: BlockNumber) {
-        for dispute in [&mut self.look, &mut self.rescan] {
+        for dispute in std::iter::once(&mut self.look).chain(self.rescans.values_mut()) {
             if dispute.lowest.as_ref().is_some_and(|(block, _)| *block > ancestor) {
                 *dispute = Dispute::default();
             }
@@ -54,11 +68,11 @@ impl Watcher {
     /// Says once what is in dispute and why, and again when that changes; a step comes every few seconds.
     pub(super) async fn tell_dispute(
         &mut self,
-        of_rescan: bool,
+        rescan: Option<i64>,
         disputed: Option<&(BlockNumber, String)>,
         transfers: u64,
     ) -> Result<(), Error> {
-        let known = if of_rescan { &mut self.disputes.rescan } else { &mut self.disputes.look };
+        let known = self.disputes.of(rescan);
         if known.lowest.as_ref() != disputed
             && let Some((block, why)) = disputed
         {
@@ -71,6 +85,7 @@ impl Watcher {
             );
         }
         *known = Dispute { transfers, lowest: disputed.cloned() };
+        self.disputes.rescans.retain(|_, dispute| dispute.lowest.is_some());
         self.keep_dispute().await
     }
 
@@ -78,11 +93,11 @@ impl Watcher {
     /// alone: it may be the one that is right.
     pub(super) async fn heard_otherwise(
         &mut self,
-        of_rescan: bool,
+        rescan: Option<i64>,
         block: BlockNumber,
         why: &Error,
     ) -> Result<(), Error> {
-        let known = if of_rescan { &mut self.disputes.rescan } else { &mut self.disputes.look };
+        let known = self.disputes.of(rescan);
         known.lowest.get_or_insert_with(|| (block, why.to_string()));
         self.keep_dispute().await
     }

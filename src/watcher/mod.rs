@@ -24,6 +24,7 @@ mod settling;
 mod start;
 mod tally;
 mod times;
+mod turns;
 mod witnesses;
 
 #[cfg(test)]
@@ -33,6 +34,7 @@ mod budget_tests;
 #[cfg(test)]
 mod matching_tests;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -54,6 +56,7 @@ use following::Following;
 use readers::Readers;
 use rewind::Suspicion;
 use tally::Tally;
+use turns::Turns;
 
 /// How often every endpoint is inspected.
 const INSPECT_EVERY: Duration = Duration::from_secs(60);
@@ -123,11 +126,11 @@ pub struct Watcher {
     pool: Arc<Pool>,
     fence: Fence,
     following: Following,
-    suspicion: Option<Suspicion>,
-    /// That a block is not there which nobody looked at twice, though its receipts are given.
-    aside: Option<Suspicion>,
+    /// By height: what is said against one block is not over because another one is asked about.
+    suspicions: BTreeMap<BlockNumber, Suspicion>,
     disputes: Disputes,
     readers: Readers,
+    turns: Turns,
     awaited: Option<Awaited>,
     inspected: Option<Instant>,
     tag_asked: Option<Instant>,
@@ -151,10 +154,10 @@ impl Watcher {
             store,
             pool,
             fence,
-            suspicion: None,
-            aside: None,
+            suspicions: BTreeMap::new(),
             disputes: Disputes::default(),
             readers: Readers::default(),
+            turns: Turns::default(),
             awaited: None,
             inspected: None,
             tag_asked: None,
@@ -238,6 +241,8 @@ impl Watcher {
         row.cursor = self.cursor;
         let read = self.rescan(&endpoint, &row).await;
         self.take_in(&mut step, read)?;
+        // Between two tries it stays told.
+        step.trouble = step.trouble.or_else(|| self.turns.why().map(|why| Error::Doubt(why.to_owned())));
         Ok(step)
     }
 
@@ -269,7 +274,8 @@ impl Watcher {
                 }
             }
             Err(Error::Store(error)) => return Err(error.into()),
-            Err(error) => step.trouble = Some(error),
+            // What keeps the second look from its work says more than what keeps a rescan from it.
+            Err(error) => step.trouble = step.trouble.take().or(Some(error)),
         }
         Ok(())
     }

@@ -1,45 +1,90 @@
-//! Reading a range again because a person asked or a token was added: a piece a step, both looks, idempotent.
+//! Reading a range again because a person asked or a token was added: a piece a step, both looks, idempotent. What nobody
+//! serves any more costs the looks nothing, and other ranges no more than their turn ([`super::turns`]).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Instant;
 
 use super::second_look::Span;
 use super::{Effects, Error, Progress, Watcher, first_look, plan};
-use crate::chain::{Endpoint, RangeAsk};
+use crate::chain::{self, Endpoint, RangeAsk};
 use crate::domain::Address;
 use crate::store::{Cursor, NetworkRow, Rescan};
 
 impl Watcher {
-    /// One piece of the oldest open rescan.
+    /// One piece of the rescan whose turn it is.
     pub(super) async fn rescan(&mut self, endpoint: &Endpoint, row: &NetworkRow) -> Result<Option<Progress>, Error> {
         let Some(cursor) = row.cursor else { return Ok(None) };
         // A token that has not told its decimals, or told others, waits with its past.
         // Where none has told the range waits as a whole; where none is left to be read it holds nothing.
         let sure = self.following.sure_addresses();
         let of_all = !sure.is_empty() || self.following.unsure_addresses().is_empty();
-        let Some(rescan) = self.store.open_rescan(&self.network.slug, &sure, of_all).await? else { return Ok(None) };
-        let to = rescan.to.min(cursor.block.number);
-        let tokens = |of_all: Vec<Address>| rescan.token.map_or(of_all, |token| vec![token]);
-        if rescan.next_first <= to {
-            self.first_pass(endpoint, row, &cursor, &rescan, tokens(self.following.addresses())).await?;
-        } else if rescan.next_second <= to.min(cursor.confirmed) {
-            let last = to.min(cursor.confirmed).min(rescan.next_second.plus(endpoint.range().saturating_sub(1)));
-            let anchor = self.anchor(&cursor, plan::buried_by(last, self.network.finality)).await?;
-            let base = self.anchor(&cursor, last).await?;
-            let span = Span { from: rescan.next_second, to: last, anchor, base, tokens: tokens(sure), reader: None };
-            self.look_again(endpoint, row, &cursor, &span, Some(&rescan)).await?;
-        } else {
-            // What is left is not yet deep enough: the ordinary second look comes by.
-            let mut unit = self.store.unit().await?;
-            let done = Rescan { next_first: rescan.to.plus(1), next_second: rescan.to.plus(1), ..rescan };
-            unit.advance_rescan(&done, 0).await?;
-            unit.commit_fenced(&self.fence, Some(&cursor)).await?;
-            self.tell_dispute(true, None, 0).await?;
+        let open = self.store.open_rescans(&self.network.slug, &sure, of_all).await?;
+        let Some(rescan) = self.turns.next(open, Instant::now()) else { return Ok(None) };
+        let outcome = chain::of_the_past(self.piece(endpoint, row, &cursor, &rescan, sure)).await;
+        match outcome {
+            Ok(()) => self.turns.went_on(rescan.id),
+            Err(Error::Store(error)) => return Err(error.into()),
+            Err(error @ (Error::Chain(_) | Error::Doubt(_))) => {
+                let why = format!("rescan {} up to block {} waits: {error}", rescan.id, rescan.to);
+                self.turns.could_not(rescan.id, why.clone(), self.network.poll_interval, Instant::now());
+                return Err(Error::Doubt(why));
+            }
         }
         self.refresh_behind().await?;
         Ok(Some(Progress { cursor, more: true, kind: "backfill" }))
     }
 
+    async fn piece(
+        &mut self,
+        endpoint: &Endpoint,
+        row: &NetworkRow,
+        cursor: &Cursor,
+        rescan: &Rescan,
+        sure: Vec<Address>,
+    ) -> Result<(), Error> {
+        let to = rescan.to.min(cursor.block.number);
+        let tokens = |of_all: Vec<Address>| rescan.token.map_or(of_all, |token| vec![token]);
+        if rescan.next_first <= to {
+            self.first_pass(endpoint, row, cursor, rescan, tokens(self.following.addresses())).await
+        } else if rescan.next_second <= to.min(cursor.confirmed) {
+            let last = to.min(cursor.confirmed).min(rescan.next_second.plus(endpoint.range().saturating_sub(1)));
+            let anchor = self.anchor(cursor, plan::buried_by(last, self.network.finality)).await?;
+            let base = self.anchor(cursor, last).await?;
+            let span = Span { from: rescan.next_second, to: last, anchor, base, tokens: tokens(sure), reader: None };
+            self.look_again(endpoint, row, cursor, &span, Some(rescan)).await.map(drop)
+        } else {
+            // What is left is not yet deep enough: the ordinary second look comes by.
+            let mut unit = self.store.unit().await?;
+            let done = Rescan { next_first: rescan.to.plus(1), next_second: rescan.to.plus(1), ..rescan.clone() };
+            unit.advance_rescan(&done, 0).await?;
+            unit.commit_fenced(&self.fence, Some(cursor)).await?;
+            self.tell_dispute(Some(rescan.id), None, 0).await
+        }
+    }
+
+    /// The first look at a piece, at the first endpoint that gives it: another may have kept what this one dropped.
     async fn first_pass(
+        &mut self,
+        endpoint: &Endpoint,
+        row: &NetworkRow,
+        cursor: &Cursor,
+        rescan: &Rescan,
+        tokens: Vec<Address>,
+    ) -> Result<(), Error> {
+        let others = self.pool.healthy().into_iter().chain(self.pool.lagging());
+        let others: Vec<Arc<Endpoint>> = others.filter(|other| other.key() != endpoint.key()).collect();
+        let mut outcome = self.first_pass_at(endpoint, row, cursor, rescan, tokens.clone()).await;
+        for other in &others {
+            if !matches!(outcome, Err(Error::Chain(chain::Error::Refuses { .. }) | Error::Doubt(_))) {
+                break;
+            }
+            outcome = self.first_pass_at(other, row, cursor, rescan, tokens.clone()).await;
+        }
+        outcome
+    }
+
+    async fn first_pass_at(
         &mut self,
         endpoint: &Endpoint,
         row: &NetworkRow,

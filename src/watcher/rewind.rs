@@ -4,7 +4,7 @@
 //! nothing there is behind, and is left. Where confirmed transfers would be reverted, another operator has to agree and none
 //! may still have our block; where no other is configured, the same one has to say so three times over `revert_after`.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::{Effects, Error, Reached, Step, Watcher, derivation};
 use crate::chain::Endpoint;
@@ -18,20 +18,6 @@ pub(super) struct Suspicion {
     above: BlockRef,
     since: Instant,
     looks: u32,
-}
-
-impl Suspicion {
-    /// Whether it was said of this block three times over `revert_after`, this time included.
-    pub(super) fn lasts(known: &mut Option<Suspicion>, above: BlockRef, revert_after: Duration) -> bool {
-        let suspicion = match known.take() {
-            Some(known) if known.above == above => known,
-            _ => Suspicion { above, since: Instant::now(), looks: 0 },
-        };
-        let looks = suspicion.looks.saturating_add(1);
-        let believed = looks >= 3 && suspicion.since.elapsed() >= revert_after;
-        *known = Some(Suspicion { looks, ..suspicion });
-        believed
-    }
 }
 
 /// Where the chain and our record of it part.
@@ -53,7 +39,7 @@ impl Watcher {
     ) -> Result<Step, Error> {
         let lowest = cursor.block.number.minus(self.network.reorg_window);
         let Some(fork) = self.fork(endpoint, lowest).await? else {
-            self.suspicion = None;
+            self.suspicions.clear();
             return Ok(Step { kind: "idle", ..Step::default() });
         };
         let (ancestor, halt) = match fork.ancestor {
@@ -99,7 +85,7 @@ impl Watcher {
             );
             return Ok(Step { kind: "idle", trouble: Some(Error::Doubt(trouble)), ..Step::default() });
         }
-        self.suspicion = None;
+        self.suspicions.clear();
         match halt {
             Some(reason) => self.halt(reason).await,
             None => self.go_back(endpoint, row, cursor, ancestor).await,
@@ -182,12 +168,19 @@ impl Watcher {
             let header = second.header(above.number).await?;
             return Ok(header.is_some_and(|header| header.block.hash != above.hash));
         }
+        self.suspicions.retain(|_, known| known.above == above);
         Ok(self.said_for_long(above))
     }
 
-    /// Whether it was said of this block three times over `revert_after`, this time included.
+    /// Whether it was said of this block three times over `revert_after`, this time included. Rescans take turns: what is
+    /// said in one of them is not over because another one came between.
     pub(super) fn said_for_long(&mut self, above: BlockRef) -> bool {
-        Suspicion::lasts(&mut self.suspicion, above, self.network.revert_after)
+        let known = self.suspicions.remove(&above.number).filter(|known| known.above == above);
+        let suspicion = known.unwrap_or_else(|| Suspicion { above, since: Instant::now(), looks: 0 });
+        let looks = suspicion.looks.saturating_add(1);
+        let believed = looks >= 3 && suspicion.since.elapsed() >= self.network.revert_after;
+        self.suspicions.insert(above.number, Suspicion { looks, ..suspicion });
+        believed
     }
 
     /// Whether another operator has another block there, and none that can be asked, however far behind, still has ours.

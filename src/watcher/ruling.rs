@@ -4,10 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::rewind::Suspicion;
 use super::second_look::{Span, count};
 use super::{Error, Watcher};
-use crate::chain::{Endpoint, Logs, Proof};
+use crate::chain::{self, Endpoint, Logs, Proof};
 use crate::domain::{Address, BlockHash, BlockNumber, BlockRef, Header, LogId, Transfer};
 use crate::settings::Verify;
 use crate::store::{BlockTime, Cursor};
@@ -139,7 +138,9 @@ impl Watcher {
                     continue;
                 }
             }
-            if receipts.aside && (ruling.disputed.is_some() || !self.stays_aside(block, cursor)) {
+            // Who gives the receipts of a block in whose place it has another may be two nodes behind one address, of which
+            // one is on a branch that was left: that has to last as a reorganisation has.
+            if receipts.aside && (ruling.disputed.is_some() || !self.said_for_long(block)) {
                 let why = "another block is told where its receipts are given: asked again";
                 ruling.dispute(block.number, transfers, why);
                 continue;
@@ -177,7 +178,7 @@ impl Watcher {
         let agreed = self.agreed_hashes(witnesses, &heights).await?;
         for ((height, transfers), agreed) in paying.into_iter().zip(agreed) {
             let agreed = match agreed {
-                Ok(block) => self.displaces(witnesses, block, stored, tokens, cursor).await.map(|()| block),
+                Ok(block) => self.displaces(witnesses, block, stored, tokens).await.map(|()| block),
                 Err(why) => Err(why),
             };
             let proof = match agreed {
@@ -261,12 +262,11 @@ impl Watcher {
         block: BlockRef,
         stored: &[Transfer],
         tokens: &[Address],
-        cursor: &Cursor,
     ) -> Result<(), String> {
         let elsewhere = |other: &BlockRef| other.number == block.number && other.hash != block.hash;
         let Some(other) = stored.iter().map(|transfer| transfer.block).find(elsewhere) else { return Ok(()) };
         match self.receipts_of(witnesses, other, tokens).await {
-            Some(said) if said.transfers.is_empty() && (!said.aside || self.stays_aside(other, cursor)) => Ok(()),
+            Some(said) if said.transfers.is_empty() && (!said.aside || self.said_for_long(other)) => Ok(()),
             Some(_) | None => {
                 Err(format!("block {other} is stored there, and too few say that it is not, or not for long enough"))
             }
@@ -316,13 +316,6 @@ impl Watcher {
         u64::from(self.network.quorum).max(least)
     }
 
-    /// Whether it was said of this block for as long as of one that a reorganisation takes that another stands in its place.
-    /// Who gives its receipts all the same may be two nodes behind one address, of which one is on a branch that was left.
-    fn stays_aside(&mut self, block: BlockRef, cursor: &Cursor) -> bool {
-        let known = if block.number <= cursor.confirmed { &mut self.suspicion } else { &mut self.aside };
-        Suspicion::lasts(known, block, self.network.revert_after)
-    }
-
     /// The transfers of a block by its receipts, where every endpoint that can be asked says the same, and as many
     /// operators answer as must agree. Who lags is asked too: it may be the one that told otherwise.
     async fn receipts_of(&self, witnesses: &[Arc<Endpoint>], block: BlockRef, tokens: &[Address]) -> Option<Receipts> {
@@ -345,8 +338,13 @@ impl Watcher {
                 }
                 // Who gives no receipts has a word all the same: another block at that height, or its logs of this one.
                 // To leave it out would let a liar decide alone.
-                (None, Ok(Some(header))) => endpoint.block_logs(&header, tokens).await.ok()?.transfers,
-                (None, Ok(None)) if !is_among(witnesses, endpoint) => continue,
+                (None, Ok(Some(header))) => match endpoint.block_logs(&header, tokens).await {
+                    Ok(logs) => logs.transfers,
+                    // It has dropped what is old, and has no word.
+                    Err(chain::Error::Refuses { .. }) if !is_among(witnesses, endpoint) => continue,
+                    Err(_) => return None,
+                },
+                (None, Ok(None) | Err(chain::Error::Refuses { .. })) if !is_among(witnesses, endpoint) => continue,
                 (None, Ok(None)) | (_, Err(_)) => return None,
             };
             operators.insert(operator);

@@ -2,6 +2,7 @@
 //! got wrong, and only then confirms (I5).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::ruling::{Differences, Ruling};
@@ -125,17 +126,23 @@ impl Watcher {
         span: &Span,
         rescan: Option<&Rescan>,
     ) -> Result<Option<BlockNumber>, Error> {
+        let id = rescan.map(|rescan| rescan.id);
         let stored = self.store.transfers_between(&self.network.slug, span.from, span.to, &span.tokens).await?;
         let within = |reached: BlockNumber| {
             stored.iter().filter(|transfer| transfer.block.number <= reached).copied().collect::<Vec<_>>()
         };
         let candidates = self.candidates(first, span.reader.as_deref()).await?;
-        let needed = self.witnesses_needed(&candidates, span.reader.as_deref());
+        let (operators, needed) = (candidates.len(), self.witnesses_needed(&candidates, span.reader.as_deref()));
+        let spares = if rescan.is_some() { self.spares(&candidates) } else { Vec::new() };
         let (mut differences, mut dated, mut reached) = (Differences::default(), Dated::default(), span.to);
-        let (mut witnesses, mut lacking, mut behind) = (Vec::new(), None, true);
-        for witness in candidates {
+        let (mut witnesses, mut lacking, mut behind) = (Vec::<Arc<Endpoint>>::new(), None, true);
+        let mut refusing = BTreeSet::new();
+        for witness in candidates.into_iter().chain(spares) {
             if witnesses.len() == needed {
                 break;
+            }
+            if witnesses.iter().any(|other| other.operator() == witness.operator()) {
+                continue;
             }
             let to = reached.min(span.from.plus(witness.range().saturating_sub(1)));
             match read_again(&witness, span, to).await {
@@ -148,15 +155,23 @@ impl Watcher {
                 }
                 Ok(Reading::Behind(why)) => lacking = Some(why),
                 Ok(Reading::Contradicts(block, why)) => {
-                    self.heard_otherwise(rescan.is_some(), block, &why).await?;
+                    self.heard_otherwise(id, block, &why).await?;
                     return Err(why);
                 }
                 Err(Error::Chain(error @ (chain::Error::Transient { .. } | chain::Error::Misbehaving { .. }))) => {
                     (lacking, behind) = (Some(error.into()), false);
                 }
+                Err(Error::Chain(error @ chain::Error::Refuses { .. })) => {
+                    refusing.insert(witness.operator().to_owned());
+                    (lacking, behind) = (Some(error.into()), false);
+                }
                 Err(error) => return Err(error),
             }
         }
+        let needed = match id {
+            Some(id) => self.still_needed(id, needed, operators, &witnesses, &refusing),
+            None => needed,
+        };
         if let Some(why) = lacking.filter(|_| witnesses.len() < needed) {
             return if behind && rescan.is_none() { Ok(None) } else { Err(why) };
         }
@@ -165,7 +180,7 @@ impl Watcher {
         let sure = ruling.disputed.as_ref().map_or(reached, |(lowest, _)| reached.min(lowest.minus(1)));
         self.rule_on_times(&witnesses, &dated, &within(reached), &mut ruling, sure).await?;
         let disputed = ruling.disputed.take();
-        self.tell_dispute(rescan.is_some(), disputed.as_ref(), ruling.disputes).await?;
+        self.tell_dispute(id, disputed.as_ref(), ruling.disputes).await?;
         if let Some((disputed, why)) = disputed {
             reached = reached.min(disputed.minus(1));
             if reached < span.from {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::ruling::{Ruling, is_among};
 use super::second_look::count;
 use super::{Error, Watcher};
-use crate::chain::{Endpoint, Logs};
+use crate::chain::{self, Endpoint, Logs};
 use crate::domain::{BlockHash, BlockNumber, BlockRef, Header, Time, Transfer};
 use crate::settings::Verify;
 use crate::store::BlockTime;
@@ -86,8 +86,13 @@ impl Watcher {
         let mut told: Vec<(BTreeSet<&str>, Vec<Header>)> = blocks.iter().map(|_| Default::default()).collect();
         let asked: Vec<&Arc<Endpoint>> = witnesses.iter().chain(others).collect();
         for endpoint in asked {
-            // Who has it and cannot say so now may contradict.
-            let Ok(headers) = endpoint.headers(&heights).await else { return blocks.iter().map(|_| None).collect() };
+            let headers = match endpoint.headers(&heights).await {
+                Ok(headers) => headers,
+                // It has dropped what is old, and has no word.
+                Err(chain::Error::Refuses { .. }) if !is_among(witnesses, endpoint) => continue,
+                // Who has it and cannot say so now may contradict.
+                Err(_) => return blocks.iter().map(|_| None).collect(),
+            };
             for ((block, header), (operators, words)) in blocks.iter().zip(headers).zip(&mut told) {
                 if let Some(header) = header.filter(|header| header.block == *block) {
                     operators.insert(endpoint.operator());

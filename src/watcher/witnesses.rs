@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::ruling::is_among;
 use super::second_look::{Span, head_of};
 use super::{Error, Watcher};
 use crate::chain::{Endpoint, Logs, RangeAsk, Tag};
@@ -61,6 +62,33 @@ impl Watcher {
     /// How many of the candidates must speak: as many as the quorum; two where nobody knows whose word was taken first.
     pub(super) fn witnesses_needed(&self, candidates: &[Arc<Endpoint>], reader: Option<&str>) -> usize {
         self.quorum().max(if reader.is_none() { 2 } else { 1 }).min(candidates.len())
+    }
+
+    /// The other endpoints of the same operators: what is old one of them may have kept and another dropped.
+    pub(super) fn spares(&self, candidates: &[Arc<Endpoint>]) -> Vec<Arc<Endpoint>> {
+        let asked = |operator: &str| candidates.iter().any(|candidate| candidate.operator() == operator);
+        let others = self.pool.healthy().into_iter().chain(self.pool.lagging());
+        others.filter(|other| asked(other.operator()) && !is_among(candidates, other)).collect()
+    }
+
+    /// How many of so many operators a rescan needs, once it was heard who refuses what it asks. Who does so again and again
+    /// is passed over like one that is away: what is old may be left at one operator alone. Not while anything is in dispute.
+    pub(super) fn still_needed(
+        &mut self,
+        rescan: i64,
+        needed: usize,
+        operators: usize,
+        witnesses: &[Arc<Endpoint>],
+        refusing: &BTreeSet<String>,
+    ) -> usize {
+        let gave = |operator: &str| witnesses.iter().any(|witness| witness.operator() == operator);
+        witnesses.iter().for_each(|witness| self.turns.gave(rescan, witness.operator()));
+        let refusing = refusing.iter().filter(|operator| !gave(operator));
+        let over = refusing.filter(|operator| self.turns.refused(rescan, operator)).count();
+        match self.must_hear_another() {
+            true => needed,
+            false => needed.min(operators.saturating_sub(over)).max(self.quorum()),
+        }
     }
 
     fn quorum(&self) -> usize {

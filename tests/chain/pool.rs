@@ -8,13 +8,13 @@ use std::time::Duration;
 use alloy::primitives::{B256, U256};
 use alloy::rpc::json_rpc::{RequestPacket, ResponsePacket};
 use alloy::transports::{BoxTransport, TransportError, TransportFut};
-use deposit_watcher::chain::{EndpointState, Error, Pool};
+use deposit_watcher::chain::{EndpointState, Error, Pool, RangeAsk, of_the_past};
 use deposit_watcher::domain::{BlockNumber, EndpointKey, Slug};
 use deposit_watcher::telemetry::{self, Labels, NetworkLabels};
 use tower::Service;
 
 use super::network::{CHAIN, pool};
-use super::scripted::{Down, Lie, Log, Node, PAYER, TOKEN, World, account};
+use super::scripted::{Down, Lie, Log, Node, PAYER, Pruned, TOKEN, World, account};
 
 fn three(world: &World) -> (Node, Node, Node, Pool) {
     world.mine_empty(100);
@@ -172,6 +172,31 @@ async fn one_that_says_what_cannot_be_is_lying() {
     assert_eq!(report.state, EndpointState::Lying, "an inspection does not end its rest");
     let (why, _) = report.lied.clone().unwrap();
     assert_eq!(why, format!("gave block {} when asked for {}", head.block.number.minus(1), head.block.number));
+}
+
+/// What it dropped it may refuse, or say that it lacks it; too fast is too fast whatever was asked.
+#[tokio::test]
+async fn one_that_refuses_what_is_old_is_paused_only_where_the_looks_ask_for_it() {
+    let world = World::new(CHAIN);
+    let (a, b, pool) = two(&world);
+    let endpoint = pool.first().await.unwrap();
+    let other = pool.second(&endpoint).await.unwrap();
+    let lacking = world.forge(20, vec![]).header();
+    let ask = RangeAsk { from: BlockNumber(10), to: BlockNumber(20), headers: vec![], tokens: vec![TOKEN] };
+    a.set(|is| is.pruned = Some(Pruned::Errors(50)));
+    for refused in [
+        of_the_past(endpoint.range_logs(&ask)).await.map(drop),
+        of_the_past(endpoint.header(BlockNumber(20))).await.map(drop),
+        of_the_past(other.block_logs(&lacking, &[TOKEN])).await.map(drop),
+    ] {
+        assert!(matches!(refused, Err(Error::Refuses { .. })), "{refused:?}");
+    }
+    assert_eq!(states(&pool), [EndpointState::Alive; 2]);
+    assert!(pool.report()[0].last_error.clone().unwrap().0.contains("pruned history unavailable"));
+    b.set(|is| is.down = Some(Down::Error(-32005, "project ID request rate exceeded".to_owned())));
+    assert!(of_the_past(other.range_logs(&ask)).await.is_err());
+    assert!(matches!(endpoint.range_logs(&ask).await, Err(Error::Transient { retry_after: Some(_), .. })));
+    assert_eq!(states(&pool), [EndpointState::Down, EndpointState::RateLimited]);
 }
 
 /// The states of `a` in what `/metrics` would show.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alloy::primitives::{Address, U256};
-use deposit_watcher::chain::Pool;
+use deposit_watcher::chain::{EndpointState, Pool};
 use deposit_watcher::domain::{
     BlockNumber, ChainId, EndpointKey, Finality, Percent, Secret, Slug, Token, TokenKey, Units,
 };
@@ -84,6 +84,16 @@ impl House {
     pub(crate) async fn step(&mut self) -> Result<Step, Error> {
         self.pool.forgive();
         self.watcher.step().await
+    }
+
+    /// One step as a process makes it: an endpoint that is paused stays so.
+    pub(crate) async fn step_in_earnest(&mut self) -> Result<Step, Error> {
+        self.watcher.step().await
+    }
+
+    /// How each endpoint is.
+    pub(crate) fn endpoints(&self) -> Vec<EndpointState> {
+        self.pool.report().into_iter().map(|report| report.state).collect()
     }
 
     /// Steps until two in a row have no more to do: a block is looked at twice in two steps. None may fail.

@@ -20,6 +20,7 @@ mod house;
 mod pool;
 mod proofs;
 mod quorum;
+mod rescans;
 mod reverts;
 mod rows;
 mod single;

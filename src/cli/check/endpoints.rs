@@ -134,9 +134,12 @@ async fn range(network: &Network, part: &str, endpoint: &Endpoint, head: Header)
                 format!("gives no logs of {} blocks at once; about {blocks} will be asked for", ask.blocks()),
             )
         }
-        Err(error @ (Error::Transient { .. } | Error::Misbehaving { .. } | Error::WrongChain { .. })) => {
-            refused(part, &format!("logs of {} blocks", ask.blocks()), &error)
-        }
+        Err(
+            error @ (Error::Transient { .. }
+            | Error::Misbehaving { .. }
+            | Error::Refuses { .. }
+            | Error::WrongChain { .. }),
+        ) => refused(part, &format!("logs of {} blocks", ask.blocks()), &error),
     }
 }
 
