@@ -19,7 +19,7 @@ const BREAKS: &[(&[&str], &str)] = &[
       "UPDATE deposit_sessions SET received_amount = 99 WHERE id = 'dep_open'"),
     (&["session_sums", "session_names_its_newest_transfer", "transfer_stays_where_it_was_sent"],
       "UPDATE transfers SET session_id = 'dep_open' WHERE session_id = 'dep_paid'"),
-    (&["status_agrees_with_sums"], "UPDATE deposit_sessions SET payment_status = 'UNDERPAID', confirmed_at = NULL WHERE id = 'dep_paid';
+    (&["status_agrees_with_sums"], "UPDATE deposit_sessions SET payment_status = 'UNDERPAID', confirmed_at = NULL, tolerance = NULL WHERE id = 'dep_paid';
       UPDATE events SET type = 'deposit.underpaid', data = data || '{\"status\": \"UNDERPAID\"}' WHERE type = 'deposit.confirmed'"),
     (&["status_agrees_with_sums"], "UPDATE deposit_sessions SET payment_status = 'OVERPAID' WHERE id = 'dep_paid';
       UPDATE events SET type = 'deposit.overpaid', data = data || '{\"status\": \"OVERPAID\"}' WHERE type = 'deposit.confirmed'"),

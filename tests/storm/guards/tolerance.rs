@@ -28,4 +28,13 @@ async fn what_was_decided_stands() {
     assert_eq!(text(&pool, kept).await.as_deref(), Some(expected));
     let wrong = "SELECT string_agg(subject, ' ') FROM deposit_watcher_books WHERE rule = 'status_agrees_with_sums'";
     assert_eq!(text(&pool, wrong).await, None);
+
+    // A watcher of the version before goes on for a while, and does not say by what it judges.
+    let mut unit = pool.begin().await.unwrap();
+    let judged = "SET LOCAL deposit_watcher.writer = 'on';
+                  UPDATE deposit_sessions SET received_amount = 1 WHERE id = 'none'";
+    unit.execute(sqlx::raw_sql(judged)).await.unwrap();
+    let kept: Option<String> = sqlx::query_scalar(kept).fetch_one(&mut *unit).await.unwrap();
+    let expected = "all, far 0.8, half 0.5, hundredth 0.100001, near 0, none 0.5, part 0.5";
+    assert_eq!(kept.as_deref(), Some(expected));
 }
