@@ -49,6 +49,19 @@ impl Store {
         row.map(|row| codec::block(row.number, &row.hash)).transpose()
     }
 
+    /// The same among those of which a header was read: what only a log told of may stand where another one is.
+    pub async fn headed_from(&self, slug: &Slug, number: BlockNumber) -> Result<Option<BlockRef>, Error> {
+        let row = sqlx::query!(
+            "SELECT number, hash FROM blocks
+              WHERE network = $1 AND canonical AND number >= $2 AND parent_hash IS NOT NULL ORDER BY number LIMIT 1",
+            slug.as_str(),
+            codec::height(number),
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        row.map(|row| codec::block(row.number, &row.hash)).transpose()
+    }
+
     /// The canonical recorded block of this very number.
     pub async fn recorded_at(&self, slug: &Slug, number: BlockNumber) -> Result<Option<BlockRef>, Error> {
         Ok(self.recorded_from(slug, number).await?.filter(|block| block.number == number))

@@ -13,6 +13,8 @@ pub(super) struct Disputes {
     look: Dispute,
     /// By their ids: one that gives way to another leaves its dispute behind.
     rescans: BTreeMap<i64, Dispute>,
+    /// Of a rescan, as an earlier holder kept it: nobody knows of which one.
+    inherited: Dispute,
     kept: Option<BlockNumber>,
 }
 
@@ -35,7 +37,7 @@ impl Disputes {
     }
 
     fn all(&self) -> impl Iterator<Item = &Dispute> {
-        std::iter::once(&self.look).chain(self.rescans.values())
+        [&self.look, &self.inherited].into_iter().chain(self.rescans.values())
     }
 
     /// What is known of this rescan, or of the second look.
@@ -46,9 +48,16 @@ impl Disputes {
         }
     }
 
+    /// A rescan had both its looks at these blocks, and nothing of them is in dispute.
+    pub(super) fn settle_between(&mut self, from: BlockNumber, to: BlockNumber) {
+        if self.inherited.lowest.as_ref().is_some_and(|(block, _)| (from..=to).contains(block)) {
+            self.inherited = Dispute::default();
+        }
+    }
+
     /// The chain left all blocks above this one, and what was said of them.
     fn leave_above(&mut self, ancestor: BlockNumber) {
-        for dispute in std::iter::once(&mut self.look).chain(self.rescans.values_mut()) {
+        for dispute in [&mut self.look, &mut self.inherited].into_iter().chain(self.rescans.values_mut()) {
             if dispute.lowest.as_ref().is_some_and(|(block, _)| *block > ancestor) {
                 *dispute = Dispute::default();
             }
@@ -57,11 +66,14 @@ impl Disputes {
 }
 
 impl Watcher {
-    /// Takes over what an earlier holder left undecided.
+    /// Takes over what an earlier holder left undecided. What lies where both looks have been is a rescan's: the next second
+    /// look does not come there.
     pub(super) fn inherit_dispute(&mut self, row: &NetworkRow) {
         self.disputes.kept = row.disputed;
         if let Some(block) = row.disputed.filter(|_| self.disputes.lowest().is_none()) {
-            self.disputes.look.lowest = Some((block, "an earlier holder of the network found it".to_owned()));
+            let of_rescan = row.cursor.is_some_and(|cursor| block <= cursor.confirmed);
+            let known = if of_rescan { &mut self.disputes.inherited } else { &mut self.disputes.look };
+            known.lowest = Some((block, "an earlier holder of the network found it".to_owned()));
         }
     }
 
@@ -99,6 +111,12 @@ impl Watcher {
     ) -> Result<(), Error> {
         let known = self.disputes.of(rescan);
         known.lowest.get_or_insert_with(|| (block, why.to_string()));
+        self.keep_dispute().await
+    }
+
+    /// No rescan is left that could decide what an earlier holder found in one.
+    pub(super) async fn leave_inherited(&mut self) -> Result<(), Error> {
+        self.disputes.inherited = Dispute::default();
         self.keep_dispute().await
     }
 

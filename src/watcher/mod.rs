@@ -34,7 +34,6 @@ mod budget_tests;
 #[cfg(test)]
 mod matching_tests;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -54,7 +53,7 @@ use disputes::Disputes;
 use effects::Effects;
 use following::Following;
 use readers::Readers;
-use rewind::Suspicion;
+use rewind::Suspicions;
 use tally::Tally;
 use turns::Turns;
 
@@ -126,8 +125,7 @@ pub struct Watcher {
     pool: Arc<Pool>,
     fence: Fence,
     following: Following,
-    /// By height: what is said against one block is not over because another one is asked about.
-    suspicions: BTreeMap<BlockNumber, Suspicion>,
+    suspicions: Suspicions,
     disputes: Disputes,
     readers: Readers,
     turns: Turns,
@@ -154,7 +152,7 @@ impl Watcher {
             store,
             pool,
             fence,
-            suspicions: BTreeMap::new(),
+            suspicions: Suspicions::default(),
             disputes: Disputes::default(),
             readers: Readers::default(),
             turns: Turns::default(),

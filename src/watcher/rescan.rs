@@ -20,6 +20,9 @@ impl Watcher {
         let sure = self.following.sure_addresses();
         let of_all = !sure.is_empty() || self.following.unsure_addresses().is_empty();
         let open = self.store.open_rescans(&self.network.slug, &sure, of_all).await?;
+        if open.is_empty() && self.following.unsure_addresses().is_empty() {
+            self.leave_inherited().await?;
+        }
         let Some(rescan) = self.turns.next(open, Instant::now()) else { return Ok(None) };
         let outcome = chain::of_the_past(self.piece(endpoint, row, &cursor, &rescan, sure)).await;
         match outcome {
@@ -126,12 +129,12 @@ impl Watcher {
         Ok(())
     }
 
-    /// A recorded block at or above `number`; the cursor's is one.
+    /// A block at or above `number` that every endpoint of this chain must have; the cursor's is one.
     pub(super) async fn anchor(
         &self,
         cursor: &Cursor,
         number: crate::domain::BlockNumber,
     ) -> Result<crate::domain::BlockRef, Error> {
-        Ok(self.store.recorded_from(&self.network.slug, number).await?.unwrap_or(cursor.block))
+        Ok(self.store.headed_from(&self.network.slug, number).await?.unwrap_or(cursor.block))
     }
 }

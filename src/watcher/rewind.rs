@@ -4,7 +4,8 @@
 //! nothing there is behind, and is left. Where confirmed transfers would be reverted, another operator has to agree and none
 //! may still have our block; where no other is configured, the same one has to say so three times over `revert_after`.
 
-use std::time::Instant;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use super::{Effects, Error, Reached, Step, Watcher, derivation};
 use crate::chain::Endpoint;
@@ -12,12 +13,41 @@ use crate::domain::{BlockNumber, BlockRef};
 use crate::store::{Cursor, NetworkRow};
 use crate::telemetry as t;
 
-/// What would take confirmed transfers away, as first seen.
+/// One that was not said again for so long, and for ten times `revert_after`, is over.
+const FORGOTTEN: Duration = Duration::from_secs(15 * 60);
+
+/// What would take confirmed transfers away, as first seen and as last.
 #[derive(Debug)]
-pub(super) struct Suspicion {
+struct Suspicion {
     above: BlockRef,
     since: Instant,
+    last: Instant,
     looks: u32,
+}
+
+/// By height: what is said against one block is not over because another one is asked about.
+#[derive(Debug, Default)]
+pub(super) struct Suspicions(BTreeMap<BlockNumber, Suspicion>);
+
+impl Suspicions {
+    /// Whether it was said of this block three times over `revert_after`, this time included.
+    fn last(&mut self, above: BlockRef, revert_after: Duration, now: Instant) -> bool {
+        let forgotten = revert_after.saturating_mul(10).max(FORGOTTEN);
+        self.0.retain(|_, known| now.saturating_duration_since(known.last) < forgotten);
+        let known = self.0.remove(&above.number).filter(|known| known.above == above);
+        let (since, looks) = known.map_or((now, 1), |known| (known.since, known.looks.saturating_add(1)));
+        self.0.insert(above.number, Suspicion { above, since, last: now, looks });
+        looks >= 3 && now.saturating_duration_since(since) >= revert_after
+    }
+
+    /// What is said of other blocks counts no more.
+    fn keep(&mut self, above: BlockRef) {
+        self.0.retain(|_, known| known.above == above);
+    }
+
+    fn clear(&mut self) {
+        self.0.clear();
+    }
 }
 
 /// Where the chain and our record of it part.
@@ -168,19 +198,14 @@ impl Watcher {
             let header = second.header(above.number).await?;
             return Ok(header.is_some_and(|header| header.block.hash != above.hash));
         }
-        self.suspicions.retain(|_, known| known.above == above);
+        self.suspicions.keep(above);
         Ok(self.said_for_long(above))
     }
 
     /// Whether it was said of this block three times over `revert_after`, this time included. Rescans take turns: what is
     /// said in one of them is not over because another one came between.
     pub(super) fn said_for_long(&mut self, above: BlockRef) -> bool {
-        let known = self.suspicions.remove(&above.number).filter(|known| known.above == above);
-        let suspicion = known.unwrap_or_else(|| Suspicion { above, since: Instant::now(), looks: 0 });
-        let looks = suspicion.looks.saturating_add(1);
-        let believed = looks >= 3 && suspicion.since.elapsed() >= self.network.revert_after;
-        self.suspicions.insert(above.number, Suspicion { looks, ..suspicion });
-        believed
+        self.suspicions.last(above, self.network.revert_after, Instant::now())
     }
 
     /// Whether another operator has another block there, and none that can be asked, however far behind, still has ours.
@@ -237,5 +262,30 @@ impl Watcher {
         self.cursor = Some(to);
         self.leave_disputes_above(ancestor.number).await?;
         Ok(Step { more: true, kind: "rewind", ..Step::default() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::BlockHash;
+
+    #[test]
+    fn what_is_suspected_lasts_when_it_is_said_again_and_again() {
+        let (minute, now) = (Duration::from_secs(60), Instant::now());
+        let at = |minutes: u32| now + minute * minutes;
+        let block =
+            |number: u64, hash: u8| BlockRef { number: BlockNumber(number), hash: BlockHash::repeat_byte(hash) };
+        let mut known = Suspicions::default();
+        let mut said = |of, minutes| known.last(of, minute * 2, at(minutes));
+        // Three times and for long enough, whatever is said of others meanwhile.
+        assert_eq!([0, 1, 1, 2].map(|minutes| said(block(7, 1), minutes)), [false, false, false, true]);
+        assert!(!said(block(8, 1), 2) && !said(block(9, 1), 2) && said(block(7, 1), 3));
+        // Another block at that height is another matter.
+        assert!(!said(block(7, 2), 3) && !said(block(7, 1), 4));
+        assert_eq!([4, 5, 23].map(|minutes| said(block(8, 1), minutes)), [false, true, true]);
+        // What was not said for long is over.
+        assert_eq!([43, 44, 45].map(|minutes| said(block(8, 1), minutes)), [false, false, true]);
+        assert_eq!(known.0.len(), 1);
     }
 }

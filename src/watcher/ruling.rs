@@ -120,7 +120,7 @@ impl Watcher {
             let invented: Vec<Transfer> = invented.into_iter().filter(|transfer| !there(transfer)).collect();
             // What was looked at twice goes only as it would in a reorganisation, and a node that has forgotten says `[]`.
             if !invented.is_empty() && block.number <= cursor.confirmed {
-                if count(receipts.served_by.len()) < self.words_needed() {
+                if count(receipts.sure.len()) < self.words_needed() {
                     ruling.dispute(
                         block.number,
                         transfers,
@@ -178,7 +178,7 @@ impl Watcher {
         let agreed = self.agreed_hashes(witnesses, &heights).await?;
         for ((height, transfers), agreed) in paying.into_iter().zip(agreed) {
             let agreed = match agreed {
-                Ok(block) => self.displaces(witnesses, block, stored, tokens).await.map(|()| block),
+                Ok(block) => self.displaces(witnesses, block, stored, tokens, cursor).await.map(|()| block),
                 Err(why) => Err(why),
             };
             let proof = match agreed {
@@ -262,14 +262,21 @@ impl Watcher {
         block: BlockRef,
         stored: &[Transfer],
         tokens: &[Address],
+        cursor: &Cursor,
     ) -> Result<(), String> {
         let elsewhere = |other: &BlockRef| other.number == block.number && other.hash != block.hash;
         let Some(other) = stored.iter().map(|transfer| transfer.block).find(elsewhere) else { return Ok(()) };
         match self.receipts_of(witnesses, other, tokens).await {
-            Some(said) if said.transfers.is_empty() && (!said.aside || self.said_for_long(other)) => Ok(()),
-            Some(_) | None => {
-                Err(format!("block {other} is stored there, and too few say that it is not, or not for long enough"))
+            Some(said) if said.transfers.is_empty() => {
+                let alone = !self.several_operators() && other.number <= cursor.confirmed;
+                match !(said.aside || alone) || self.said_for_long(other) {
+                    true => Ok(()),
+                    false => {
+                        Err(format!("block {other} is stored there, and not for long enough was it said not to be"))
+                    }
+                }
             }
+            Some(_) | None => Err(format!("block {other} is stored there, and too few say that it is not")),
         }
     }
 
@@ -320,7 +327,7 @@ impl Watcher {
     /// operators answer as must agree. Who lags is asked too: it may be the one that told otherwise.
     async fn receipts_of(&self, witnesses: &[Arc<Endpoint>], block: BlockRef, tokens: &[Address]) -> Option<Receipts> {
         let mut agreed: Option<Vec<Transfer>> = None;
-        let (mut operators, mut served_by, mut aside) = (BTreeSet::new(), BTreeSet::new(), false);
+        let (mut operators, mut sure, mut aside) = (BTreeSet::new(), BTreeSet::new(), false);
         let others = self.pool.healthy().into_iter().chain(self.pool.lagging());
         let others: Vec<_> = others.filter(|other| !is_among(witnesses, other)).collect();
         for endpoint in witnesses.iter().chain(&others) {
@@ -330,10 +337,11 @@ impl Watcher {
                 // Nodes give receipts of blocks that left, too: what stands at the height says whether this one is there.
                 (given, Ok(Some(header))) if header.block.hash != block.hash => {
                     aside |= given.is_some();
+                    sure.insert(operator.clone());
                     Vec::new()
                 }
                 (Some(logs), Ok(_)) => {
-                    served_by.insert(operator.clone());
+                    sure.insert(operator.clone());
                     logs.transfers
                 }
                 // Who gives no receipts has a word all the same: another block at that height, or its logs of this one.
@@ -357,15 +365,15 @@ impl Watcher {
             }
         }
         let transfers = agreed.filter(|_| count(operators.len()) >= self.words_needed())?;
-        Some(Receipts { transfers, served_by, aside })
+        Some(Receipts { transfers, sure, aside })
     }
 }
 
 /// What all say of a block.
 struct Receipts {
     transfers: Vec<Transfer>,
-    /// The operators that gave receipts, not only logs: a node that has forgotten a block still says `[]` of its logs.
-    served_by: BTreeSet<String>,
+    /// The operators that gave receipts or have another block there: one that has forgotten a block says `[]` of its logs.
+    sure: BTreeSet<String>,
     /// Somebody gave them and has another block at that height: then it holds nothing, by the word of all.
     aside: bool,
 }

@@ -180,6 +180,9 @@ impl Watcher {
         let sure = ruling.disputed.as_ref().map_or(reached, |(lowest, _)| reached.min(lowest.minus(1)));
         self.rule_on_times(&witnesses, &dated, &within(reached), &mut ruling, sure).await?;
         let disputed = ruling.disputed.take();
+        if rescan.is_some() {
+            self.disputes.settle_between(span.from, sure);
+        }
         self.tell_dispute(id, disputed.as_ref(), ruling.disputes).await?;
         if let Some((disputed, why)) = disputed {
             reached = reached.min(disputed.minus(1));

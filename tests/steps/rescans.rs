@@ -134,6 +134,33 @@ async fn a_dispute_about_one_range_stands_while_others_are_read() {
     assert_eq!((house.status("b").await.as_str(), house.text(standing).await), ("CONFIRMED", None));
 }
 
+/// Nor is anybody believed alone by whoever works the network next, when who contradicted has dropped the block since.
+#[tokio::test]
+async fn a_dispute_about_a_range_outlives_who_found_it() {
+    let mut house = House::new(2).await;
+    let block = overlooked(&mut house).await;
+    let hash = house.world.block(block).unwrap().hash;
+    house.nodes[1].set(|is| is.lies = vec![Lie::Drop(hash, 0)]);
+    let rescan = ask(&house, block, block).await;
+    house.steps(3).await;
+    house.restart().await;
+    prune(&house, 1, block + 1);
+    // Paid, so that the second look goes on.
+    house.open_at("c", 30, account(6)).await;
+    house.world.mine(vec![house.world.pay(TOKEN, PAYER, account(6), tokens(30))]);
+    let standing = "SELECT disputed_number::text FROM networks";
+    for _ in 0..8 {
+        house.world.mine_empty(1);
+        house.steps(1).await;
+        assert_eq!(house.text(standing).await, Some(block.to_string()));
+    }
+    assert!(!is_done(&house, rescan).await);
+    assert_eq!([house.status("b").await, house.status("c").await], ["PENDING", "CONFIRMED"]);
+    house.nodes[1].heal();
+    house.settle().await;
+    assert_eq!((house.status("b").await.as_str(), house.text(standing).await), ("CONFIRMED", None));
+}
+
 /// It has to say so three times of each block; that the ranges take turns takes nothing from what it said before.
 #[tokio::test]
 async fn what_the_only_operator_takes_back_in_two_ranges_is_asked_for_three_times_each() {

@@ -7,7 +7,7 @@ use deposit_watcher::domain::{BlockNumber, Finality};
 use deposit_watcher::settings::Verify;
 
 use crate::house::{House, tokens};
-use crate::scripted::{Block, Down, Tx};
+use crate::scripted::{Block, Down, PAYER, TOKEN, Tx, account};
 
 /// Of blocks 21 to 24 the first look reads the last one's header, and no other.
 const HEIGHT: u64 = 22;
@@ -15,7 +15,8 @@ const HEIGHT: u64 = 22;
 /// How many operators, and what confirms.
 const WAYS: [(usize, Verify); 4] = [(1, Verify::Logs), (2, Verify::Logs), (1, Verify::Receipts), (2, Verify::Receipts)];
 
-const STANDING: &str = "SELECT string_agg(state || ' ' || amount, ',') FROM transfers WHERE state <> 'ORPHANED'";
+const STANDING: &str =
+    "SELECT string_agg(state || ' ' || amount, ',' ORDER BY block_number) FROM transfers WHERE state <> 'ORPHANED'";
 
 /// One header in ten is recorded, and six blocks bury a payment.
 async fn sparse((nodes, verify): (usize, Verify), revert_after: u64) -> House {
@@ -126,6 +127,45 @@ async fn a_stored_block_gives_way_to_no_one_operators_block() {
         all_have(&house, &[], &[]);
         house.settle().await;
         assert_eq!(house.status("a").await, "UNDERPAID", "{verify:?}");
+        assert_eq!(house.books().await, Vec::<String>::new());
+    }
+}
+
+/// A rescan was told of it where both looks have been: it ends without it, and its other pieces rest on nothing of it.
+#[tokio::test]
+async fn what_a_rescan_was_told_in_a_block_that_is_not_there_goes_as_well() {
+    for (way, aside) in WAYS.into_iter().flat_map(|way| [(way, false), (way, true)]) {
+        let mut house = sparse(way, 0).await;
+        // Somebody else's payment further on, for which the second look comes by.
+        house.open_at("b", 70, account(5)).await;
+        house.world.mine_empty(4);
+        house.world.mine(vec![house.world.pay(TOKEN, PAYER, account(5), tokens(70))]);
+        house.world.mine_empty(8);
+        house.settle().await;
+        assert_eq!(house.status("b").await, "CONFIRMED", "{way:?}");
+        assert!(house.confirmed().await > BlockNumber(HEIGHT));
+        let forged = house.world.forge(HEIGHT, vec![house.pay(tokens(100))]);
+        // Block 22 is the lowest recorded one that buries the first 16.
+        house.network.max_block_range = 16;
+        house.restart().await;
+        house.nodes.iter().for_each(|node| node.set(|is| is.forged = vec![forged.clone()]));
+        let rescan =
+            house.store.request_rescan(&house.network.slug, BlockNumber(1), BlockNumber(HEIGHT)).await.unwrap();
+        for _ in 0..10 {
+            house.step().await.unwrap();
+            if house.status("a").await == "PENDING" {
+                break;
+            }
+        }
+        assert_eq!(house.text(STANDING).await.as_deref(), Some("SEEN 100,CONFIRMED 70"), "{way:?}");
+        let given = if aside { vec![forged] } else { vec![] };
+        all_have(&house, &[], &given);
+        house.steps(12).await;
+        house.settle().await;
+        let done = house.store.rescan_progress(rescan).await.unwrap().unwrap().1.is_some();
+        assert!(done, "{way:?}, its receipts are given: {aside}");
+        assert_eq!(house.text(STANDING).await.as_deref(), Some("CONFIRMED 70"));
+        assert_eq!(house.text("SELECT disputed_number::text FROM networks").await, None);
         assert_eq!(house.books().await, Vec::<String>::new());
     }
 }

@@ -125,7 +125,8 @@ pub(super) fn beyond(
     let (Pruned::Errors(floor) | Pruned::Empty(floor)) = node.is.pruned?;
     let by_hash = |hash: &Value| view.iter().find(|block| json!(block.hash) == *hash).map(|block| block.number);
     let lowest = match request.method() {
-        "eth_getBlockByNumber" => height(&params[0]),
+        // Whatever a node drops, it keeps the block that tells its chain.
+        "eth_getBlockByNumber" => height(&params[0]).filter(|number| *number > 0),
         "eth_getBlockReceipts" => by_hash(&params[0]),
         "eth_getLogs" => height(&params[0]["fromBlock"]).or_else(|| by_hash(&params[0]["blockHash"])),
         _ => None,
