@@ -71,7 +71,7 @@ fn compile(schema: &Value) -> Result<Validator, String> {
     let parts = parts(schema)?;
     let mut keys = parts.iter().filter_map(|part| part.as_object()).flat_map(Map::keys);
     if let Some(key) = keys.find(|key| DEAR.contains(&key.as_str())) {
-        return Err(format!("must not use {key}"));
+        return Err(format!("must not use {key}; write out what it stands for"));
     }
     let patterns = PatternOptions::regex().size_limit(PATTERN_BYTES);
     let options = jsonschema::options().with_pattern_options(patterns).offline();
